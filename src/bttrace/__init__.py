@@ -1,0 +1,72 @@
+"""See inside a Python LLM application without touching its code.
+
+Three doors lead to the same session: `python -m bttrace.run app.py`, the
+`sitecustomize` folder on `PYTHONPATH` (`python -m bttrace.path` prints it), and
+`bttrace.enable()`. This module is the face of the third; it imports nothing until
+one of its functions is called, because a process that has no key must not pay for
+a tracer that does nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .report import Status
+
+    Option = str | float | bool | None
+
+__all__ = ["__version__", "disable", "enable", "flush", "status"]
+__version__ = "0.1.0"
+
+
+def enable(**options: Option) -> None:
+    """Traces this process from now on, including clients that were built before.
+
+    Idempotent: a second call while enabled changes nothing. Without
+    `BRAINTRUST_API_KEY`, and with no exporter chosen, it does nothing at all.
+    Never raises for a bad value: it warns, naming the option and what is allowed.
+
+    Options win over the environment; each is named like its variable:
+
+    - `api_key`, `project` (a name), `project_id`, `api_url`, `app_url`, `org_name`:
+      where spans go at Braintrust;
+    - `exporter`: `"braintrust"`, `"local"`, `"console"`, `"none"`, several with commas;
+    - `capture_content`: `False` leaves out messages, outputs and tool arguments;
+    - `journal_dir`: the folder of the local journal;
+    - `span_names`: `"turn"` or `"braintrust"`;
+    - `exit_timeout`: the most that the exit of the process may wait, in seconds.
+    """
+    from . import session
+
+    session.enable(**options)
+
+
+def disable() -> None:
+    """Undoes `enable` exactly: patched classes, import hook, threads. Idempotent.
+
+    Spans that ended before are delivered first, for at most the exit timeout; calls
+    still running are not recorded.
+    """
+    from . import session
+
+    session.disable()
+
+
+def status() -> Status:
+    """Tells what is traced, what is not and why, and what was sent, kept and lost.
+
+    `print(bttrace.status())` is meant for people; its fields are for programs.
+    """
+    from . import session
+
+    return session.status()
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Delivers every span that ended until now, waiting at most `timeout` seconds.
+
+    Returns whether all of them were delivered. Never raises.
+    """
+    from . import session
+
+    return session.flush(timeout)

@@ -1,0 +1,56 @@
+"""The `bttrace` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import __version__, path, run, show
+
+_ABOUT = """\
+See inside a Python LLM application without touching its code.
+
+Runs a program so that every call it makes with the openai and anthropic SDKs becomes a
+span, with its input, output, tokens, duration and time to first token. Spans go to
+Braintrust when BRAINTRUST_API_KEY is set, or to a local journal. With neither, the
+program runs as if bttrace were not there.
+"""
+
+_EXAMPLES = """\
+examples:
+  bttrace run --exporter local app.py       trace app.py, keep a journal, print the tree
+  bttrace run -m app --port 8000            a module instead of a file
+  bttrace run gunicorn app:app              any command that starts a Python
+  bttrace show                              print the newest journal again
+  BRAINTRUST_API_KEY=... bttrace run app.py send the spans to Braintrust
+
+without the command:
+  PYTHONPATH=$(bttrace path) python app.py  trace every Python that sees this variable
+  import bttrace; bttrace.enable()          trace from inside the program
+
+The README says what each environment variable means.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; gives its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="bttrace",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bttrace {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    run.described(commands.add_parser("run", help="run a program under the hook"))
+    show.described(commands.add_parser("show", help="print a journal as trees"))
+    commands.add_parser("path", help="print the folder that goes on PYTHONPATH")
+    options = parser.parse_args(arguments)
+    if options.command == "run":
+        return run.become(options)
+    return show.shown(options.file) if options.command == "show" else path.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

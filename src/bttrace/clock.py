@@ -1,0 +1,68 @@
+"""Time and identity, which a test can set.
+
+Durations come from a monotonic clock; it is tied to the wall clock once, so that a jump
+of the wall clock changes nothing. Ids are as OpenTelemetry and braintrust 0.47
+(`id_gen.py`) have them: 16 random bytes for a trace, 8 for a span, in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Gives monotonic readings, and the wall time of one."""
+
+    @property
+    def now(self) -> Callable[[], int]:
+        """Gives the monotonic clock: a function that returns nanoseconds."""
+
+    def epoch(self, reading: int) -> float:
+        """Gives the wall time of a reading, in seconds since the epoch."""
+
+
+class Ids(Protocol):
+    """Gives new ids."""
+
+    def row(self) -> str:
+        """Gives the id of a log row."""
+
+    def span(self) -> str:
+        """Gives the id of a span."""
+
+    def trace(self) -> str:
+        """Gives the id of a trace."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    __slots__ = ("_anchor", "now")
+
+    def __init__(self) -> None:
+        self.now: Callable[[], int] = time.perf_counter_ns
+        self._anchor = time.time_ns() - time.perf_counter_ns()
+
+    def epoch(self, reading: int) -> float:
+        """Gives the wall time of a reading, in seconds since the epoch."""
+        return (reading + self._anchor) / 1e9
+
+
+class RandomIds:
+    """Random ids; they do not touch the state of the `random` module."""
+
+    def row(self) -> str:
+        """Gives a UUID."""
+        return str(uuid.uuid4())
+
+    def span(self) -> str:
+        """Gives 16 hexadecimal digits."""
+        return os.urandom(8).hex()
+
+    def trace(self) -> str:
+        """Gives 32 hexadecimal digits."""
+        return os.urandom(16).hex()

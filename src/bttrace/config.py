@@ -1,0 +1,208 @@
+"""What the environment and the options ask for, checked.
+
+Owns every variable of ours and of Braintrust that bttrace reads, and the two kinds of
+env file. Knows nothing of what is done with a setting. Plain classes and no `typing`,
+`dataclasses` or `re`: this module is loaded when a Python starts, where each of those
+costs more than all the rest.
+
+A *problem* is one sentence for a human: the variable, its value, what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Value = str | float | bool | None
+
+ENV_FILE = ".env.braintrust"
+_PARENTS = 64  # how far up braintrust 0.47 (`env.py`) looks for its env file
+_TRUE = ("true", "1", "yes", "y", "on")
+_FALSE = ("false", "0", "no", "n", "off")
+_EXPORTERS = ("braintrust", "local", "console", "none")
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+_SECRETS = ("api_key",)
+
+# option -> variable, kind (what is allowed), default
+_SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
+    "api_key": ("BRAINTRUST_API_KEY", "text", None),
+    "project": ("BRAINTRUST_PROJECT_NAME", "text", "My Project"),
+    "project_id": ("BRAINTRUST_PROJECT_ID", "text", None),
+    "api_url": ("BRAINTRUST_API_URL", "url", None),
+    "app_url": ("BRAINTRUST_APP_URL", "url", "https://www.braintrust.dev"),
+    "org_name": ("BRAINTRUST_ORG_NAME", "text", None),
+    "disabled": ("BTTRACE_DISABLED", "bool", False),
+    "exporter": ("BTTRACE_EXPORTER", "exporters", None),
+    "journal_dir": ("BTTRACE_JOURNAL_DIR", "text", ".bttrace"),
+    "capture_content": ("BTTRACE_CAPTURE_CONTENT", "bool", True),
+    "exit_timeout": ("BTTRACE_EXIT_TIMEOUT", "seconds", 5.0),
+    "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
+    "log": ("BTTRACE_LOG", _LEVELS, "warning"),
+}
+
+
+class Config:
+    """The settings of one session, each valid. Read-only by convention.
+
+    `exporters` is the chosen sinks in order, empty when there is nothing to do: no key
+    and no exporter, `none`, or `BTTRACE_DISABLED`. `problems` is what was not accepted.
+    """
+
+    __slots__ = ("exporters", "problems", "reason", *_SETTINGS)
+
+    api_key: str | None
+    project: str
+    project_id: str | None
+    api_url: str | None
+    app_url: str
+    org_name: str | None
+    disabled: bool
+    exporter: str | None
+    journal_dir: str
+    capture_content: bool
+    exit_timeout: float
+    span_names: str
+    log: str
+    exporters: tuple[str, ...]
+    problems: list[str]
+    reason: str
+
+
+def read(environ: Mapping[str, str], options: Mapping[str, object] | None = None) -> Config:
+    """Gives the settings; an option wins over its variable. Never raises for a bad value."""
+    config = Config()
+    config.problems = []
+    given = dict(options or {})
+    for name, (variable, kind, default) in _SETTINGS.items():
+        if name in given and (option := given.pop(name)) is not None:
+            label, raw = f"option {name}", option
+        else:
+            label, raw = variable, environ.get(variable, "")
+        value, fault = _parsed(raw, kind)
+        if fault:
+            shown = "(hidden)" if name in _SECRETS else repr(raw)
+            fallback = "it is ignored" if default is None else f"using {default!r}"
+            config.problems.append(f"{label}={shown} is not valid: {fault}; {fallback}.")
+        setattr(config, name, default if value is None else value)
+    config.problems += [f"unknown option {name!r}; known: {', '.join(_SETTINGS)}." for name in sorted(given)]
+    if config.api_key is None and not config.disabled:
+        config.api_key = _key_from_file(config.problems)
+    config.exporters, config.reason = _exporters(config)
+    return config
+
+
+def _exporters(config: Config) -> tuple[tuple[str, ...], str]:
+    """Gives the chosen exporters, and, when there are none, the reason."""
+    if config.disabled:
+        return (), "BTTRACE_DISABLED is set"
+    if config.exporter is None:
+        if config.api_key:
+            return ("braintrust",), ""
+        return (), "there is no BRAINTRUST_API_KEY and no BTTRACE_EXPORTER"
+    chosen = [name.strip().lower() for name in config.exporter.split(",") if name.strip()]
+    if "none" in chosen:
+        return (), "BTTRACE_EXPORTER is none"
+    if "braintrust" in chosen and not config.api_key:
+        config.problems.append(
+            "BTTRACE_EXPORTER names braintrust, but there is no BRAINTRUST_API_KEY: nothing is sent there. "
+            "Create a key in the organisation's settings at Braintrust and export it."
+        )
+        chosen.remove("braintrust")
+    return tuple(dict.fromkeys(chosen)), "" if chosen else "there is no BRAINTRUST_API_KEY"
+
+
+def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
+    """Gives a checked value and a fault: what is allowed. Blank is absent."""
+    if isinstance(raw, bool) and kind == "bool":
+        return raw, ""
+    text = str(raw).strip()
+    if not text:
+        return None, ""
+    low = text.lower()
+    if kind == "bool":
+        return (None, "allowed are true and false") if low not in _TRUE + _FALSE else (low in _TRUE, "")
+    if kind == "seconds":
+        return _seconds(text)
+    if kind == "url":
+        good = low.startswith(("http://", "https://"))
+        return (text.rstrip("/"), "") if good else (None, "it must start with http:// or https://")
+    if kind == "exporters":
+        bad = [name.strip() for name in low.split(",") if name.strip() and name.strip() not in _EXPORTERS]
+        return (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas") if bad else (low, "")
+    if isinstance(kind, tuple):
+        return (low, "") if low in kind else (None, f"allowed are {', '.join(kind)}")
+    return text, ""
+
+
+def _seconds(text: str) -> tuple[Value, str]:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None, "it must be a number of seconds"
+    return (seconds, "") if 0 <= seconds < float("inf") else (None, "it must be 0 or more seconds")
+
+
+def nearest_env_file() -> str | None:
+    """Gives the path of the nearest `.env.braintrust`, from the working folder upwards."""
+    try:
+        folder = os.getcwd()
+    except OSError:
+        return None
+    for _ in range(_PARENTS + 1):
+        candidate = os.path.join(folder, ENV_FILE)
+        if os.path.isfile(candidate):
+            return candidate
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+    return None
+
+
+def _key_from_file(problems: list[str]) -> str | None:
+    path = nearest_env_file()
+    if path is None:
+        return None
+    variables, fault = env_file(path)
+    if fault:
+        problems.append(fault)
+    return variables.get("BRAINTRUST_API_KEY", "").strip() or None
+
+
+def env_file(path: str) -> tuple[dict[str, str], str]:
+    """Gives the variables of an env file, and a problem when it can't be read.
+
+    Lines are `NAME=value` or `export NAME=value`; quotes are taken off, and a `#` after
+    white space starts a comment, as the shell and braintrust 0.47 (`env.py`) have it.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        why = getattr(fault, "strerror", None) or "it is not UTF-8 text"
+        return {}, f"env file {path!r} can't be read ({why}); check the path and its permissions."
+    variables = {}
+    for line in lines:
+        name, separator, value = line.strip().partition("=")
+        name = name.removeprefix("export ").strip()
+        if separator and name and not name.startswith("#"):
+            variables[name] = _unquoted(value.strip())
+    return variables, ""
+
+
+def _unquoted(value: str) -> str:
+    quote = value[:1]
+    if quote in ('"', "'") and (end := value.find(quote, 1)) > 0:
+        return value[1:end]
+    for position, character in enumerate(value):
+        if character == "#" and (position == 0 or value[position - 1].isspace()):
+            return value[:position].rstrip()
+    return value
+
+
+def known_variables() -> Sequence[str]:
+    """Gives the name of every variable that is read."""
+    return [variable for variable, _, _ in _SETTINGS.values()]

@@ -1,0 +1,70 @@
+"""What the recorder asks of those who watch the application and of those who send spans.
+
+An *observation* is something of the application's that is watched, ends once, and can
+then tell its span. A *sink* is where finished spans go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .model import Span
+from .shape import Place, Style
+
+
+class Observation(Protocol):
+    """Something of the application's that was watched and ended."""
+
+    @property
+    def parent(self) -> object | None:
+        """Gives the application's own braintrust span that it happened in, if any."""
+
+    def fold(self, chunks: Sequence[object]) -> None:
+        """Takes chunks of its stream, in order. Called on the writer thread."""
+
+    def span(self, place: Place, style: Style) -> Span:
+        """Gives its span. Called once, on the writer thread, when it has ended."""
+
+    def leave(self) -> None:
+        """Ends it, because nobody will read the rest of its stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the spans given to a sink.
+
+    `sent` arrived; `kept` are in a file; `waiting` are on their way; `lost` are gone.
+    """
+
+    sent: int = 0
+    kept: int = 0
+    waiting: int = 0
+    lost: int = 0
+
+
+class Sink(Protocol):
+    """Where finished spans go. All but `counts` is called on the writer thread."""
+
+    @property
+    def name(self) -> str:
+        """Gives the exporter's name."""
+
+    def write(self, span: Span, parent: object | None) -> None:
+        """Takes a finished span, and the application's own braintrust span that it happened in."""
+
+    def deliver(self) -> float | None:
+        """Sends what is due; gives the seconds until more is, `None` for not before the next span."""
+
+    def flush(self, deadline: float) -> bool:
+        """Sends everything, until the deadline (of `time.monotonic`); tells whether it all went."""
+
+    def counts(self) -> Counts:
+        """Gives what became of the spans so far."""
+
+    def after_fork(self) -> None:
+        """Forgets, in a forked child, what the parent will send."""
+
+    def close(self) -> None:
+        """Lets go of files and connections."""

@@ -1,0 +1,84 @@
+"""Keeps our faults away from the application.
+
+Owns the project's only broad `except`. A *hook* is a function of ours that the
+application's thread runs; `guarded` makes it safe: what it raises is logged once a
+kind, and after `PATIENCE` faults the hook retires and does nothing for the rest of the
+process. Under `BTTRACE_STRICT=1` faults are raised again, so that tests see them.
+Exceptions that are not `Exception` (`KeyboardInterrupt`, cancellation) pass.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+PATIENCE = 5
+_said: set[str] = set()
+
+
+def strict() -> bool:
+    """Whether our own faults are raised again."""
+    return os.environ.get("BTTRACE_STRICT", "").strip().lower() in ("1", "true", "yes", "y", "on")
+
+
+def say(message: str, *, level: str = "warning") -> None:
+    """Logs a line through the `bttrace` logger. Never raises."""
+    try:
+        from . import log
+
+        log.say(level, message)
+    except (ImportError, RuntimeError):
+        return  # the interpreter is going down and can import no more
+
+
+def say_once(message: str, *, about: str = "", level: str = "warning") -> None:
+    """Logs a line unless one about the same thing was logged before; by default, the same line."""
+    key = about or message
+    if key not in _said:
+        _said.add(key)
+        say(message, level=level)
+
+
+def forget() -> None:
+    """Lets every line be said again: a new session has its own troubles."""
+    _said.clear()
+
+
+def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | None]:
+    """Gives `hook` as a function that never raises an `Exception`: it returns `None` instead."""
+    faults = 0
+
+    def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        nonlocal faults
+        if faults >= PATIENCE:
+            return None
+        try:
+            return hook(*args, **kwargs)
+        except Exception as fault:  # noqa: BLE001 - the one broad except: ours must not reach the application
+            if strict():
+                raise
+            faults += retires
+            _report(hook, fault, retired=faults >= PATIENCE)
+            return None
+
+    # Not functools.wraps: importing functools costs a start-up 2 ms.
+    safe.__module__, safe.__qualname__, safe.__doc__ = hook.__module__, hook.__qualname__, hook.__doc__
+    return safe
+
+
+def _report(hook: Callable[..., object], fault: Exception, *, retired: bool) -> None:
+    name = f"{getattr(hook, '__module__', '?')}.{getattr(hook, '__qualname__', '?')}"
+    kind = type(fault).__name__
+    say_once(
+        f"internal error in {name}: {kind}: {fault}. The application is not affected; please report it.",
+        about=f"{name} {kind}",
+    )
+    if retired:
+        say_once(f"{name} failed {PATIENCE} times and is switched off; what it records will be missing.")

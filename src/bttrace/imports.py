@@ -1,0 +1,115 @@
+"""Calling a hook when a module has been imported.
+
+Owns one finder on `sys.meta_path`, and nothing else: not what is imported, not what
+hooks do. It is ours rather than wrapt's because wrapt's post-import hooks can't be
+removed, and an exception in one breaks the application's import.
+
+Every module keeps the loader it would have had: ours steps aside before the module's
+own code runs. Hooks are called in the importing thread, after the module's code, with
+no lock of ours held. A hook that raises does not disturb the import.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+
+from .guard import guarded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Hook = Callable[[ModuleType], object]
+
+
+class ImportHook:
+    """A finder that watches for some modules by name, and finds none itself."""
+
+    def __init__(self) -> None:
+        self._hooks: dict[str, Hook] = {}
+        self._searching: set[tuple[int, str]] = set()
+
+    def watch(self, name: str, hook: Hook) -> None:
+        """Calls `hook(module)` each time the module `name` has been loaded, and now if it was already."""
+        self._hooks[name] = guarded(hook)
+        module = sys.modules.get(name)
+        if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            self.loaded(module, name)
+
+    def install(self) -> None:
+        """Stands before every other finder, so that it sees modules that any of them finds."""
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def remove(self) -> None:
+        """Leaves `sys.meta_path` as it would be without us, and calls no hook any more."""
+        self._hooks.clear()
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def loaded(self, module: ModuleType, name: str) -> None:
+        """Calls the hook of a module whose code has run."""
+        hook = self._hooks.get(name)
+        if hook is not None:
+            hook(module)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Finds a watched module through the finders behind us; `None` for any other."""
+        if name not in self._hooks:
+            return None
+        search = (get_ident(), name)
+        if search in self._searching:  # another tool's finder asks all finders again
+            return None
+        self._searching.add(search)
+        try:
+            spec = _found_by_others(self, name, path, target)
+        finally:
+            self._searching.discard(search)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader, self, name)
+        return spec
+
+
+def _found_by_others(
+    ours: ImportHook, name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    for finder in list(sys.meta_path):
+        find_spec = None if finder is ours else getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = find_spec(name, path, target) if find_spec else None
+        if spec is not None:
+            return spec
+    return None
+
+
+class _Loader:
+    """Stands in for a module's loader until the module's code runs, then is gone."""
+
+    def __init__(self, own: Any, hook: ImportHook, name: str) -> None:
+        self._own = own
+        self._hook = hook
+        self._name = name
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._own, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Creates the module as its own loader does."""
+        create = getattr(self._own, "create_module", None)
+        module: ModuleType | None = create(spec) if create else None
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Runs the module's code as its own loader does, then the hook."""
+        spec = module.__spec__
+        if spec is not None and spec.loader is self:
+            spec.loader = self._own
+        if getattr(module, "__loader__", None) is self:
+            module.__loader__ = self._own
+        self._own.exec_module(module)
+        self._hook.loaded(module, self._name)

@@ -1,0 +1,161 @@
+"""The vocabulary: spans, what is known of a call, and how an endpoint is described. PURE.
+
+Words that are used here and never varied:
+
+- *call*: one invocation of an SDK method, with its retries and the reading of its stream;
+- *attempt*: one HTTP request inside a call;
+- *chunk*: one item of a streamed response;
+- *first token*: the first chunk with generated content (text, reasoning, refusal, audio
+  or tool-call content), not a role-only chunk, not the start of a message, not a ping;
+- *fold*: putting chunks together into the response that the call would have given unstreamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Json = dict[str, object]
+
+SpanType = Literal["llm", "task", "tool"]
+StreamEnd = Literal["exhausted", "closed", "failed", "dropped"]
+Metric = Literal[
+    "start",
+    "end",
+    "duration_ms",
+    "time_to_first_token",
+    "prompt_tokens",
+    "completion_tokens",
+    "tokens",
+    "prompt_cached_tokens",
+    "cache_read_tokens",
+    "prompt_cache_creation_tokens",
+    "cache_creation_tokens",
+    "prompt_cache_creation_5m_tokens",
+    "prompt_cache_creation_1h_tokens",
+    "completion_reasoning_tokens",
+    "prompt_audio_tokens",
+    "completion_audio_tokens",
+    "estimated_cost",
+    "retries",
+]
+
+
+class Fold(Protocol):
+    """Puts the chunks of one stream together."""
+
+    def add(self, chunk: object) -> None:
+        """Takes the next chunk: a mapping, or a model object of the SDK."""
+
+    def response(self) -> Json:
+        """Gives the response so far, in the shape of the one that is not streamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of what is known about a provider's API.
+
+    Paths are dotted, as `paths` reads them, into the request (`model`, `parameters`) or
+    the response (`output`, `usage`, `details`). A metric is the sum of its paths that are
+    there, and absent when the first of them is. `input` gives the span's input from the
+    request body. `output` is one path, or several whose values make an object.
+    """
+
+    path: str
+    api: str
+    braintrust_name: str
+    request_model: str
+    response_model: str
+    chunk_model: str
+    input: Callable[[Json], object]
+    output: tuple[str, ...]
+    usage: Mapping[Metric, tuple[str, ...]]
+    parameters: Mapping[str, tuple[str, ...]]
+    details: Mapping[str, str]
+    finish_reason: Callable[[Json], str | None]
+    tools: Callable[[object], object]
+    is_first_token: Callable[[object], bool]
+    fold: Callable[[], Fold]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An SDK of the Stainless family: the package it is imported as, and its endpoints."""
+
+    sdk: str
+    name: str
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The application's frame that made a call."""
+
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one finished call, free of any SDK.
+
+    `started` is seconds since the epoch; `duration` and `time_to_first_token` are seconds.
+    `request` and `response` are parsed JSON; a response that is not JSON is `body_text`.
+    """
+
+    provider: str
+    sdk: str
+    endpoint: Endpoint
+    request: Json
+    response: Json
+    started: float
+    duration: float
+    time_to_first_token: float | None = None
+    attempts: int = 1
+    stream_end: StreamEnd | None = None
+    body_text: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    request_id: str | None = None
+    caller: Caller | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One finished span, ready to become a Braintrust log row. Times are seconds since the epoch."""
+
+    row_id: str
+    span_id: str
+    root_span_id: str
+    parents: tuple[str, ...]
+    name: str
+    type: SpanType
+    created: str
+    metrics: Mapping[Metric, float]
+    metadata: Json
+    context: Json
+    input: object = None
+    output: object = None
+    error: str | None = None
+    tags: tuple[str, ...] = field(default=())
+
+    def row(self) -> Json:
+        """Gives the span as a log row of Braintrust's API; absent fields are left out."""
+        row: Json = {
+            "id": self.row_id,
+            "span_id": self.span_id,
+            "root_span_id": self.root_span_id,
+            "span_parents": list(self.parents) or None,
+            "span_attributes": {"name": self.name, "type": self.type},
+            "created": self.created,
+            "input": self.input,
+            "output": self.output,
+            "error": self.error,
+            "metadata": self.metadata,
+            "metrics": dict(self.metrics),
+            "tags": list(self.tags) or None,
+            "context": self.context,
+        }
+        return {name: value for name, value in row.items() if value is not None}

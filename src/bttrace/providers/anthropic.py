@@ -1,0 +1,153 @@
+"""The `anthropic` SDK. PURE.
+
+Source: `Message` and `RawMessageStreamEvent` of anthropic 2.11 (`types`). Anthropic counts
+cached tokens beside the input's, not within them, so the prompt's tokens are a sum.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..model import Endpoint, Json, Provider
+from ..paths import field, items, json_object, members, objects, plain, text
+from .text import Text
+
+# delta type -> its field, and the content block's field that it continues
+_DELTAS = {
+    "text_delta": ("text", "text"),
+    "input_json_delta": ("partial_json", "input"),
+    "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("signature", "signature"),
+    "compaction_delta": ("content", "content"),
+}
+_PROMPT = ("usage.input_tokens", "usage.cache_read_input_tokens", "usage.cache_creation_input_tokens")
+
+
+def is_first_token(chunk: object) -> bool:
+    """Tells whether an event carries generated content: a delta, or a block that starts with some."""
+    kind = field(chunk, "type")
+    if kind == "content_block_start":
+        block = field(chunk, "content_block")
+        return bool(field(block, "text") or field(block, "data"))
+    return kind == "content_block_delta"
+
+
+def with_system(request: Json) -> object:
+    """Gives the messages, followed by the system prompt as an entry of its own."""
+    messages = list(items(request.get("messages")))
+    system = request.get("system")
+    return [*messages, {"role": "system", "content": system}] if system else messages
+
+
+def openai_tools(tools: object) -> object:
+    """Gives tool definitions in OpenAI's shape; Anthropic's own tools stay as they are."""
+    converted = []
+    for tool in objects(tools):
+        if "input_schema" not in tool:
+            converted.append(tool)
+            continue
+        function = {"name": tool.get("name"), "parameters": tool["input_schema"]}
+        if "description" in tool:
+            function["description"] = tool["description"]
+        converted.append({"type": "function", "function": function})
+    return converted
+
+
+class MessageFold:
+    """Puts message events together into a message."""
+
+    def __init__(self) -> None:
+        self._message: Json = {}
+        self._blocks: dict[object, Json] = {}
+
+    def add(self, chunk: object) -> None:
+        """Takes the next event."""
+        kind = field(chunk, "type")
+        if kind == "content_block_delta":
+            self._continue(self._blocks.setdefault(field(chunk, "index"), {}), field(chunk, "delta"))
+        elif kind == "content_block_start":
+            self._blocks[field(chunk, "index")] = json_object(plain(field(chunk, "content_block")))
+        elif kind == "message_start":
+            self._message = dict(json_object(plain(field(chunk, "message"))))
+        elif kind == "message_delta":
+            self._message.update(json_object(plain(members(field(chunk, "delta")))))
+            counted = json_object(plain(field(chunk, "usage")))
+            usage = {**json_object(self._message.get("usage"))}
+            usage.update({name: value for name, value in counted.items() if value is not None})
+            self._message["usage"] = usage
+
+    @staticmethod
+    def _continue(block: Json, delta: object) -> None:
+        kind = field(delta, "type")
+        if kind == "citations_delta":
+            citations = list(items(block.get("citations")))
+            block["citations"] = [*citations, plain(field(delta, "citation"))]
+            return
+        source, target = _DELTAS.get(kind, ("", "")) if isinstance(kind, str) else ("", "")
+        piece = field(delta, source) if source else None
+        if not isinstance(piece, str):
+            return
+        held = block.get(target)
+        if isinstance(held, Text):
+            held.add(piece)
+        else:
+            joined = block[target] = Text(held if isinstance(held, str) else "")
+            joined.add(piece)
+
+    def response(self) -> Json:
+        """Gives the message so far; an empty object when no event came."""
+        if not self._message and not self._blocks:
+            return {}
+        content = [_settled(block) for block in self._blocks.values()]
+        return {**self._message, "content": content}
+
+
+def _settled(block: Json) -> Json:
+    whole = {name: str(value) if isinstance(value, Text) else value for name, value in block.items()}
+    if isinstance(block.get("input"), Text):
+        try:
+            whole["input"] = json.loads(str(whole["input"]) or "{}")
+        except ValueError:
+            pass  # the stream was left in the middle of the arguments: they stay as the text that came
+    return whole
+
+
+MESSAGES = Endpoint(
+    path="/v1/messages",
+    api="messages",
+    braintrust_name="anthropic.messages.create",
+    request_model="anthropic.types.message_create_params.MessageCreateParamsBase",
+    response_model="anthropic.types.Message",
+    chunk_model="anthropic.types.RawMessageStreamEvent",
+    input=with_system,
+    output=("role", "content", "stop_reason", "stop_sequence"),
+    usage={
+        "prompt_tokens": _PROMPT,
+        "completion_tokens": ("usage.output_tokens",),
+        "tokens": (*_PROMPT, "usage.output_tokens"),
+        "prompt_cached_tokens": ("usage.cache_read_input_tokens",),
+        "prompt_cache_creation_tokens": ("usage.cache_creation_input_tokens",),
+        "prompt_cache_creation_5m_tokens": ("usage.cache_creation.ephemeral_5m_input_tokens",),
+        "prompt_cache_creation_1h_tokens": ("usage.cache_creation.ephemeral_1h_input_tokens",),
+        "completion_reasoning_tokens": ("usage.output_tokens_details.thinking_tokens",),
+    },
+    parameters={
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "max_tokens": ("max_tokens",),
+        "stop": ("stop_sequences",),
+        "response_format": ("output_config.format",),
+        "tool_choice": ("tool_choice",),
+        "reasoning": ("thinking",),
+        "service_tier": ("service_tier",),
+        "stream": ("stream",),
+        "user_id": ("metadata.user_id",),
+    },
+    details={"response_id": "id", "service_tier": "usage.service_tier"},
+    finish_reason=lambda response: text(response.get("stop_reason")),
+    tools=openai_tools,
+    is_first_token=is_first_token,
+    fold=MessageFold,
+)
+
+PROVIDER = Provider(sdk="anthropic", name="anthropic", endpoints=(MESSAGES,))

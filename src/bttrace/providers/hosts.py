@@ -1,0 +1,41 @@
+"""Who answers a client's calls, and so whose price applies. PURE."""
+
+from __future__ import annotations
+
+# host, or its end -> provider
+_HOSTS = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "openrouter.ai": "openrouter",
+    "api.groq.com": "groq",
+    "api.together.xyz": "together",
+    "api.together.ai": "together",
+    "api.fireworks.ai": "fireworks",
+    "api.deepseek.com": "deepseek",
+    "api.mistral.ai": "mistral",
+    "api.cerebras.ai": "cerebras",
+    "api.perplexity.ai": "perplexity",
+    "api.sambanova.ai": "sambanova",
+    "api.x.ai": "xai",
+    ".openai.azure.com": "azure",
+    ".services.ai.azure.com": "azure",
+    ".amazonaws.com": "bedrock",
+    ".googleapis.com": "google",
+}
+# part of the client's class name -> provider
+_CLIENTS = {"Azure": "azure", "Bedrock": "bedrock", "Vertex": "vertex", "Foundry": "azure"}
+
+
+def provider_name(client: str, host: str, sdk_provider: str) -> str:
+    """Gives the provider behind a client, by the client's class name, else by its host.
+
+    A host that is unknown, such as a proxy or a local server, counts as the SDK's own provider.
+    """
+    for part, name in _CLIENTS.items():
+        if part in client:
+            return name
+    host = host.lower()
+    for end, name in _HOSTS.items():
+        if host == end or (end.startswith(".") and host.endswith(end)):
+            return name
+    return sdk_provider

@@ -1,0 +1,207 @@
+"""OpenAI chat completions, and the many hosts that speak them. PURE.
+
+Source: `ChatCompletion` and `ChatCompletionChunk` of openai 3.52 (`types/chat`), and what
+compatible hosts add to a delta: `reasoning_content` (DeepSeek, Groq), `reasoning` and
+`reasoning_details` (OpenRouter).
+"""
+
+from __future__ import annotations
+
+from ..model import Endpoint, Json
+from ..paths import field, items, members, objects, plain, text
+from .text import Text
+
+# Strings that come in pieces. Every other string of a delta is sent whole, some of them again and again.
+_PIECEWISE = frozenset(
+    {
+        "arguments",
+        "content",
+        "data",
+        "reasoning",
+        "reasoning_content",
+        "refusal",
+        "summary",
+        "text",
+        "transcript",
+    }
+)
+_GENERATED = ("content", "tool_calls", "refusal", "audio", "reasoning_content", "reasoning", "function_call")
+_NOT_IN_RESPONSE = frozenset({"choices", "obfuscation", "usage"})
+
+
+def is_first_token(chunk: object) -> bool:
+    """Tells whether a chunk carries generated content; a delta with a role alone does not."""
+    for choice in items(field(chunk, "choices")):
+        delta = field(choice, "delta")
+        if delta is not None and any(field(delta, name) for name in _GENERATED):
+            return True
+    return False
+
+
+def finish_reason(response: Json) -> str | None:
+    """Gives the first choice's finish reason."""
+    for choice in objects(response.get("choices")):
+        return text(choice.get("finish_reason"))
+    return None
+
+
+class _Parts:
+    """A message, or a part of one, put together from its deltas."""
+
+    __slots__ = ("_fields", "_lists")
+
+    def __init__(self) -> None:
+        self._fields: dict[str, object] = {}
+        self._lists: dict[str, dict[object, _Parts | object]] = {}
+
+    def add(self, delta: object) -> None:
+        fields = self._fields
+        for name, value in members(delta).items():
+            if type(value) is str and name in _PIECEWISE:
+                held = fields.get(name)
+                if isinstance(held, Text):
+                    held.add(value)
+                else:
+                    fields[name] = Text(value)
+            elif isinstance(value, list):
+                self._extend(name, value)
+            elif value is None:
+                fields.setdefault(name, None)
+            elif isinstance(value, (str, int, float)):
+                fields[name] = value
+            else:
+                held = fields.get(name)
+                nested = held if isinstance(held, _Parts) else _Parts()
+                nested.add(value)
+                fields[name] = nested
+
+    def _extend(self, name: str, values: list[object]) -> None:
+        """Merges list items that say their index; appends the others."""
+        entries = self._lists.setdefault(name, {})
+        for value in values:
+            index = field(value, "index")
+            if index is None:
+                entries[("appended", len(entries))] = plain(value)
+                continue
+            entry = entries.get(index)
+            if not isinstance(entry, _Parts):
+                entry = entries[index] = _Parts()
+            entry.add(value)
+
+    def plain(self, *, keep_index: bool = True) -> Json:
+        whole: Json = {}
+        for name, value in self._fields.items():
+            if name == "index" and not keep_index:
+                continue
+            whole[name] = str(value) if isinstance(value, Text) else _settled(value)
+        for name, entries in self._lists.items():
+            # The response's tool calls have no index; only a delta's do (openai 3.52, types/chat).
+            whole[name] = [
+                entry.plain(keep_index=name != "tool_calls") if isinstance(entry, _Parts) else entry
+                for entry in entries.values()
+            ]
+        return whole
+
+
+def _settled(value: object) -> object:
+    return value.plain() if isinstance(value, _Parts) else value
+
+
+class _Choice:
+    __slots__ = ("finish_reason", "logprobs", "message")
+
+    def __init__(self) -> None:
+        self.message = _Parts()
+        self.finish_reason: object = None
+        self.logprobs: dict[str, list[object]] | None = None
+
+    def add(self, choice: object) -> None:
+        delta = field(choice, "delta")
+        if delta is not None:
+            self.message.add(delta)
+        self.finish_reason = field(choice, "finish_reason") or self.finish_reason
+        logprobs = field(choice, "logprobs")
+        if logprobs is not None:
+            held = self.logprobs = self.logprobs or {}
+            for name, tokens in members(logprobs).items():
+                held.setdefault(name, []).extend(plain(token) for token in items(tokens))
+
+
+class ChatFold:
+    """Puts chat completion chunks together into a chat completion."""
+
+    def __init__(self) -> None:
+        self._head: Json = {}
+        self._choices: dict[object, _Choice] = {}
+
+    def add(self, chunk: object) -> None:
+        """Takes the next chunk."""
+        for choice in items(field(chunk, "choices")):
+            index = field(choice, "index") or 0
+            held = self._choices.get(index)
+            if held is None:
+                held = self._choices[index] = _Choice()
+            held.add(choice)
+        if not self._head:
+            self._head = {
+                name: plain(value) for name, value in members(chunk).items() if name not in _NOT_IN_RESPONSE
+            }
+        usage = field(chunk, "usage")
+        if usage is not None:
+            self._head["usage"] = plain(usage)
+
+    def response(self) -> Json:
+        """Gives the chat completion so far; an empty object when no chunk came."""
+        if not self._head and not self._choices:
+            return {}
+        choices = []
+        for index, choice in sorted(self._choices.items(), key=lambda entry: str(entry[0])):
+            whole: Json = {"index": index, "message": choice.message.plain()}
+            whole["finish_reason"] = choice.finish_reason
+            if choice.logprobs is not None:
+                whole["logprobs"] = choice.logprobs
+            choices.append(whole)
+        return {**self._head, "object": "chat.completion", "choices": choices}
+
+
+CHAT = Endpoint(
+    path="/chat/completions",
+    api="chat.completions",
+    braintrust_name="Chat Completion",
+    request_model="openai.types.chat.completion_create_params.CompletionCreateParamsBase",
+    response_model="openai.types.chat.ChatCompletion",
+    chunk_model="openai.types.chat.ChatCompletionChunk",
+    input=lambda request: request.get("messages"),
+    output=("choices",),
+    usage={
+        "prompt_tokens": ("usage.prompt_tokens",),
+        "completion_tokens": ("usage.completion_tokens",),
+        "tokens": ("usage.total_tokens",),
+        "prompt_cached_tokens": ("usage.prompt_tokens_details.cached_tokens",),
+        "prompt_cache_creation_tokens": ("usage.prompt_tokens_details.cache_write_tokens",),
+        "prompt_audio_tokens": ("usage.prompt_tokens_details.audio_tokens",),
+        "completion_reasoning_tokens": ("usage.completion_tokens_details.reasoning_tokens",),
+        "completion_audio_tokens": ("usage.completion_tokens_details.audio_tokens",),
+        "estimated_cost": ("usage.cost",),
+    },
+    parameters={
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "max_tokens": ("max_completion_tokens", "max_tokens"),
+        "frequency_penalty": ("frequency_penalty",),
+        "presence_penalty": ("presence_penalty",),
+        "stop": ("stop",),
+        "response_format": ("response_format",),
+        "tool_choice": ("tool_choice",),
+        "parallel_tool_calls": ("parallel_tool_calls",),
+        "reasoning": ("reasoning", "reasoning_effort"),
+        "service_tier": ("service_tier",),
+        "stream": ("stream",),
+        "user_id": ("user", "safety_identifier"),
+    },
+    details={"response_id": "id", "service_tier": "service_tier"},
+    finish_reason=finish_reason,
+    tools=lambda tools: tools,
+    is_first_token=is_first_token,
+    fold=ChatFold,
+)

@@ -1,0 +1,167 @@
+"""OpenAI Responses. PURE.
+
+Source: `Response` and `ResponseStreamEvent` of openai 3.52 (`types/responses`). The last
+event of a stream carries the whole response; the events before it are kept only so that
+a stream which is left early still shows what came.
+"""
+
+from __future__ import annotations
+
+from ..model import Endpoint, Json
+from ..paths import field, items, json_object, plain, text
+from .text import Text
+
+_WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_HEADS = frozenset({"response.created", "response.in_progress", "response.queued"})
+# event type -> the item's list of parts, and the part's field, that its `delta` continues
+_PART_DELTAS = {
+    "response.output_text.delta": ("content", "content_index", "text"),
+    "response.refusal.delta": ("content", "content_index", "refusal"),
+    "response.reasoning_text.delta": ("content", "content_index", "text"),
+    "response.reasoning_summary_text.delta": ("summary", "summary_index", "text"),
+}
+# event type -> the item's field that its `delta` continues
+_ITEM_DELTAS = {
+    "response.function_call_arguments.delta": "arguments",
+    "response.mcp_call_arguments.delta": "arguments",
+    "response.custom_tool_call_input.delta": "input",
+    "response.code_interpreter_call_code.delta": "code",
+}
+_PARTS_ADDED = {
+    "response.content_part.added": ("content", "content_index"),
+    "response.reasoning_summary_part.added": ("summary", "summary_index"),
+}
+
+
+def is_first_token(chunk: object) -> bool:
+    """Tells whether an event carries generated content."""
+    kind = field(chunk, "type")
+    return isinstance(kind, str) and kind.endswith(".delta") and bool(field(chunk, "delta"))
+
+
+def with_instructions(request: Json) -> object:
+    """Gives the input, with the instructions as a leading system message."""
+    given = request.get("input")
+    instructions = request.get("instructions")
+    if not isinstance(instructions, str) or not instructions:
+        return given
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else list(items(given))
+    return [{"role": "system", "content": instructions}, *messages]
+
+
+def finish_reason(response: Json) -> str | None:
+    """Gives why the response ended: the reason it is incomplete, else its status."""
+    return text(json_object(response.get("incomplete_details")).get("reason")) or text(response.get("status"))
+
+
+class ResponseFold:
+    """Puts Responses events together into a response."""
+
+    def __init__(self) -> None:
+        self._head: Json = {}
+        self._items: dict[object, Json] = {}
+        self._whole = False
+
+    def add(self, chunk: object) -> None:
+        """Takes the next event."""
+        kind = field(chunk, "type")
+        part_delta = _PART_DELTAS.get(kind) if isinstance(kind, str) else None
+        if part_delta is not None:
+            self._continue_part(chunk, *part_delta)
+        elif kind in _ITEM_DELTAS:
+            _continue(self._item(chunk), _ITEM_DELTAS[str(kind)], field(chunk, "delta"))
+        elif kind in _WHOLE or kind in _HEADS:
+            self._head = json_object(plain(field(chunk, "response")))
+            self._whole = kind in _WHOLE
+        elif kind in ("response.output_item.added", "response.output_item.done"):
+            item = plain(field(chunk, "item"))
+            self._items[field(chunk, "output_index")] = json_object(item)
+        elif kind in _PARTS_ADDED:
+            place, index = _PARTS_ADDED[str(kind)]
+            parts = self._parts(chunk, place)
+            parts[field(chunk, index)] = json_object(plain(field(chunk, "part")))
+
+    def _item(self, chunk: object) -> Json:
+        return self._items.setdefault(field(chunk, "output_index"), {})
+
+    def _parts(self, chunk: object, place: str) -> dict[object, Json]:
+        """Gives an item's parts by index; they become a list in the response."""
+        item = self._item(chunk)
+        parts = item.get(place)
+        if not isinstance(parts, dict):
+            parts = item[place] = dict(enumerate(items(parts)))
+        return parts
+
+    def _continue_part(self, chunk: object, place: str, index: str, name: str) -> None:
+        parts = self._parts(chunk, place)
+        _continue(parts.setdefault(field(chunk, index), {}), name, field(chunk, "delta"))
+
+    def response(self) -> Json:
+        """Gives the response so far; an empty object when no event came."""
+        if self._whole or (not self._head and not self._items):
+            return self._head
+        output = [_settled(item) for _, item in sorted(self._items.items(), key=_by_index)]
+        return {**self._head, "output": output}
+
+
+def _continue(holder: Json, name: str, delta: object) -> None:
+    if not isinstance(delta, str):
+        return
+    held = holder.get(name)
+    if isinstance(held, Text):
+        held.add(delta)
+    else:
+        joined = holder[name] = Text(held if isinstance(held, str) else "")
+        joined.add(delta)
+
+
+def _settled(value: object) -> object:
+    if isinstance(value, Text):
+        return str(value)
+    if isinstance(value, dict):
+        if value and all(isinstance(name, int) for name in value):
+            return [_settled(part) for _, part in sorted(value.items())]
+        return {name: _settled(item) for name, item in value.items()}
+    return value
+
+
+def _by_index(entry: tuple[object, Json]) -> int:
+    return entry[0] if isinstance(entry[0], int) else 0
+
+
+RESPONSES = Endpoint(
+    path="/responses",
+    api="responses",
+    braintrust_name="openai.responses.create",
+    request_model="openai.types.responses.response_create_params.ResponseCreateParamsBase",
+    response_model="openai.types.responses.Response",
+    chunk_model="openai.types.responses.ResponseStreamEvent",
+    input=with_instructions,
+    output=("output",),
+    usage={
+        "prompt_tokens": ("usage.input_tokens",),
+        "completion_tokens": ("usage.output_tokens",),
+        "tokens": ("usage.total_tokens",),
+        "prompt_cached_tokens": ("usage.input_tokens_details.cached_tokens",),
+        "prompt_cache_creation_tokens": ("usage.input_tokens_details.cache_write_tokens",),
+        "completion_reasoning_tokens": ("usage.output_tokens_details.reasoning_tokens",),
+        "estimated_cost": ("usage.cost",),
+    },
+    parameters={
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "max_tokens": ("max_output_tokens",),
+        "response_format": ("text.format",),
+        "tool_choice": ("tool_choice",),
+        "parallel_tool_calls": ("parallel_tool_calls",),
+        "reasoning": ("reasoning",),
+        "service_tier": ("service_tier",),
+        "stream": ("stream",),
+        "user_id": ("user", "safety_identifier"),
+    },
+    details={"response_id": "id", "service_tier": "service_tier"},
+    finish_reason=finish_reason,
+    tools=lambda tools: tools,
+    is_first_token=is_first_token,
+    fold=ResponseFold,
+)

@@ -1,0 +1,237 @@
+"""From the application's thread to the sinks: a queue and one writer thread.
+
+Owns the queue, the thread, and their behaviour at fork and at exit. What it carries are
+observations that have ended, and batches of chunks of those that have not. Knows nothing
+of SDKs, nor of where a sink sends.
+
+On the application's thread nothing is done but to append to a deque. The writer sleeps a
+little after it is woken, so that many calls cost one wake-up, and gives way after each
+item, so that it never holds the interpreter for long.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Sequence
+from weakref import WeakSet
+
+from .clock import Clock, Ids
+from .contracts import Observation, Sink
+from .guard import guarded, say_once
+from .shape import Place, Style
+
+LINGER = 0.05  # seconds that the writer waits for more after it was woken
+LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
+
+
+class _Flush:
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.done = threading.Event()
+        self.everything = False
+
+
+class Recorder:
+    """Takes observations from any thread and hands their spans to the sinks."""
+
+    def __init__(
+        self, sinks: Sequence[Sink], style: Style, clock: Clock, ids: Ids, exit_timeout: float
+    ) -> None:
+        self.clock = clock
+        self.active = True
+        self.dropped = 0
+        self.sinks = tuple(sinks)
+        self._style = style
+        self._ids = ids
+        self._exit_timeout = exit_timeout
+        self._open: dict[int, Observation] = {}
+        self._remake()
+        _recorders.add(self)
+        atexit.register(self._at_exit)
+
+    def _remake(self) -> None:
+        """Starts anew: nothing queued, no thread yet."""
+        self._queue: deque[tuple[Observation, list[object] | None] | _Flush] = deque()
+        self._thread: threading.Thread | None = None
+        self._wake = allocate_lock()
+        self._wake.acquire()
+        self._asleep = True
+        self._starting = allocate_lock()
+
+    def put(self, observation: Observation, chunks: list[object] | None = None) -> None:
+        """Queues chunks of a stream, or, without any, an observation that has ended. Never blocks."""
+        queue = self._queue
+        if len(queue) >= LIMIT:
+            self._drop_oldest()
+        queue.append((observation, chunks))
+        if self._asleep:
+            self._rouse()
+
+    def opened(self, observation: Observation) -> None:
+        """Remembers a stream that is being read, so that exit can end it."""
+        self._open[id(observation)] = observation
+
+    def closed(self, observation: Observation) -> None:
+        """Forgets a stream that has ended."""
+        self._open.pop(id(observation), None)
+
+    def _drop_oldest(self) -> None:
+        try:
+            item = self._queue.popleft()
+        except IndexError:
+            return
+        if isinstance(item, _Flush):
+            item.done.set()
+            return
+        self.dropped += 1
+
+    def _rouse(self) -> None:
+        self._asleep = False
+        if self._thread is None:
+            self._start()
+        try:
+            self._wake.release()
+        except RuntimeError:
+            pass  # it was released by another thread meanwhile
+
+    def _start(self) -> None:
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="bttrace-writer", daemon=True)
+                thread.start()
+                self._thread = thread
+        except RuntimeError:
+            pass  # the interpreter is going down; the exit handler writes what is queued
+        finally:
+            self._starting.release()
+
+    def _run(self) -> None:
+        pause: float | None = None
+        while self.active:
+            self._sleep(pause)
+            pause = self._work()
+
+    def _sleep(self, pause: float | None) -> None:
+        self._asleep = True
+        if not self._queue and self._wake.acquire(timeout=-1 if pause is None else pause):
+            self._asleep = False
+            if not self._hurried():
+                self._wake.acquire(timeout=LINGER)
+        self._asleep = False
+
+    def _hurried(self) -> bool:
+        return any(isinstance(item, _Flush) for item in tuple(self._queue)[-1:])
+
+    def _work(self) -> float | None:
+        """Empties the queue, then lets the sinks send; gives the seconds until one wants to again."""
+        while self._queue:
+            item = self._queue.popleft()
+            if isinstance(item, _Flush):
+                item.everything = all([_flushed(sink, item.deadline) for sink in self.sinks])
+                item.done.set()
+            else:
+                _handled(self, *item)
+                time.sleep(0)
+        if self.dropped:
+            say_once("spans end faster than they can be written; the oldest are dropped.")
+        pauses = [pause for sink in self.sinks if (pause := _delivered(sink)) is not None]
+        return min(pauses, default=None)
+
+    def finish(self, observation: Observation) -> None:
+        """Hands the span of an ended observation to every sink."""
+        parent = observation.parent
+        root = getattr(parent, "root_span_id", None)
+        above = getattr(parent, "span_id", None)
+        adopted = isinstance(root, str) and isinstance(above, str)
+        place = Place(
+            row_id=self._ids.row(),
+            span_id=self._ids.span(),
+            root_span_id=str(root) if adopted else self._ids.trace(),
+            parents=(str(above),) if adopted else (),
+        )
+        span = observation.span(place, self._style)
+        for sink in self.sinks:
+            _written(sink, span, parent if adopted else None)
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until every span that ended before is delivered, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        request = _Flush(deadline)
+        self._queue.append(request)
+        self._rouse()
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            self._work()
+        else:
+            request.done.wait(timeout)
+        return request.everything
+
+    def close(self, timeout: float) -> None:
+        """Delivers what ended, then ends the writer and lets go of everything."""
+        self.flush(timeout)
+        self.active = False
+        self._rouse()
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        atexit.unregister(self._at_exit)
+        for sink in self.sinks:
+            sink.close()
+
+    def _at_exit(self) -> None:
+        if not self.active:
+            return
+        for observation in list(self._open.values()):
+            _left(observation)
+        self.flush(self._exit_timeout)
+
+    def exit_sooner(self) -> None:
+        """Makes the exit of the process flush before exit handlers that are registered by now.
+
+        braintrust's logger registers its own last flush when it is made; what we hand to
+        it must be there by then. The usual handler stays, for calls made even later.
+        """
+        atexit.register(self._at_exit)
+
+    def after_fork(self) -> None:
+        """Starts anew in a forked child; the parent sends what was queued before."""
+        if not self.active:
+            return
+        self._open.clear()
+        self._remake()
+        for sink in self.sinks:
+            sink.after_fork()
+
+
+def _handle(recorder: Recorder, observation: Observation, chunks: list[object] | None) -> None:
+    if chunks is None:
+        recorder.finish(observation)
+    else:
+        observation.fold(chunks)
+
+
+# A fault in one span must cost neither its neighbours nor, after a few, all that come later.
+_handled = guarded(_handle, retires=False)
+_written = guarded(lambda sink, span, parent: sink.write(span, parent), retires=False)
+_delivered = guarded(lambda sink: sink.deliver(), retires=False)
+_flushed = guarded(lambda sink, deadline: sink.flush(deadline), retires=False)
+_left = guarded(lambda observation: observation.leave(), retires=False)
+
+
+_recorders: WeakSet[Recorder] = WeakSet()
+
+
+def _forked() -> None:
+    for recorder in list(_recorders):
+        recorder.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=guarded(_forked, retires=False))

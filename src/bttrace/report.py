@@ -1,0 +1,63 @@
+"""What `status()` tells: a picture of the session, for people and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .contracts import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One SDK: what version, and which of its places could not be patched."""
+
+    sdk: str
+    version: str
+    missing: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.missing:
+            return f"{self.sdk} {self.version}: patched"
+        return f"{self.sdk} {self.version}: not covered: {', '.join(self.missing)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is traced, what is not and why, and what became of the spans.
+
+    `reason` says why nothing is traced; `sinks` counts spans by exporter; `dropped` are
+    spans that ended faster than they could be written.
+    """
+
+    enabled: bool
+    reason: str = ""
+    exporters: tuple[str, ...] = ()
+    project: str | None = None
+    patched: tuple[Seen, ...] = ()
+    waiting_for: tuple[str, ...] = ()
+    sinks: dict[str, Counts] = field(default_factory=dict)
+    dropped: int = 0
+    journal: str | None = None
+    left_behind: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"bttrace is {'on' if self.enabled else 'off'}{f': {self.reason}' if self.reason else ''}"]
+        if self.exporters:
+            lines.append(f"exporters: {', '.join(self.exporters)}")
+        if self.project:
+            lines.append(f"project: {self.project}")
+        if self.journal:
+            lines.append(f"journal: {self.journal}")
+        lines += [str(seen) for seen in self.patched]
+        lines += [f"{sdk}: not imported yet" for sdk in self.waiting_for]
+        for name, counts in self.sinks.items():
+            lines.append(
+                f"{name}: {counts.sent} sent, {counts.kept} kept, {counts.waiting} waiting, {counts.lost} lost"
+            )
+        if self.dropped:
+            lines.append(f"dropped before they were written: {self.dropped}")
+        if self.left_behind:
+            lines.append(
+                f"could not be put back, somebody patched them after us: {', '.join(self.left_behind)}"
+            )
+        return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The few places where the application's libraries are patched."""

@@ -1,0 +1,181 @@
+"""One call of a Stainless SDK, from its beginning on the application's thread to its span.
+
+Owns what is remembered of a call, and how that is read once the call has ended. The
+application's thread only stores references and clock readings; `span` and `fold` run on
+the writer thread, and read HTTP bodies that nobody can change any more.
+"""
+
+from __future__ import annotations
+
+import json
+from asyncio import CancelledError
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Any
+
+from ..model import Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
+from ..paths import json_object
+from ..providers.hosts import provider_name
+from ..record import Recorder
+from ..shape import Place, Style, generation
+
+_ERROR_TEXT = 4000  # characters of an error's message, and of a body that is not JSON, that are kept
+
+
+class Call:
+    """What is known so far of one call.
+
+    `request` is the latest attempt's; `response` is kept only when its body has been
+    read, because a call must not keep alive a stream that the application drops.
+    """
+
+    __slots__ = (
+        "_endpoint",
+        "_fold",
+        "_provider",
+        "_recorder",
+        "attempts",
+        "caller",
+        "chunks",
+        "client",
+        "ended",
+        "error",
+        "first_token",
+        "headers",
+        "last_chunk",
+        "parent",
+        "request",
+        "response",
+        "started",
+        "stream_end",
+        "streamed",
+    )
+
+    def __init__(self, recorder: Recorder, provider: Provider, endpoint: Endpoint, client: object) -> None:
+        self._recorder = recorder
+        self._provider = provider
+        self._endpoint = endpoint
+        self._fold: Fold | None = None
+        self.client = type(client).__name__
+        self.parent: Any = None
+        self.caller: tuple[CodeType, int] | None = None
+        self.request: Any = None
+        self.response: Any = None
+        self.headers: Any = None
+        self.attempts = 0
+        self.error: tuple[str, str, str | None] | None = None
+        self.streamed = False
+        self.stream_end: StreamEnd | None = None
+        self.first_token = 0
+        self.last_chunk = 0
+        self.chunks: list[object] = []
+        self.ended = 0
+        self.started = recorder.clock.now()
+
+    @property
+    def is_first_token(self) -> Callable[[object], bool]:
+        """Gives the endpoint's own rule."""
+        return self._endpoint.is_first_token
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the call with an exception, of which it keeps the text, not the frames."""
+        message = "the call was cancelled" if isinstance(error, CancelledError) else str(error)
+        request_id = getattr(error, "request_id", None)
+        known = request_id if isinstance(request_id, str) else None
+        self.error = (type(error).__name__, message[:_ERROR_TEXT], known)
+        self.end("failed")
+
+    def end(self, stream_end: StreamEnd, at: int = 0) -> None:
+        """Ends the call, now or at a clock reading, and queues it. Only the first time counts."""
+        if self.ended:
+            return
+        self.ended = at or self._recorder.clock.now()
+        if self.streamed:
+            self.stream_end = stream_end
+            self._recorder.closed(self)
+            if self.chunks:
+                self.hand_over()
+        self._recorder.put(self)
+
+    def leave(self) -> None:
+        """Ends a call whose stream nobody will read on, at its last chunk."""
+        self.end("dropped", self.last_chunk)
+
+    def hand_over(self) -> None:
+        """Gives the chunks held so far to the writer, and starts a new list for the next."""
+        held, self.chunks = self.chunks, []
+        self._recorder.put(self, held)
+
+    def fold(self, chunks: Sequence[object]) -> None:
+        """Puts chunks of the stream together with those before."""
+        if self._fold is None:
+            self._fold = self._endpoint.fold()
+        for chunk in chunks:
+            self._fold.add(chunk)
+
+    def span(self, place: Place, style: Style) -> Span:
+        """Gives the call's `llm` span."""
+        return generation(self._facts(), place, style)
+
+    def _facts(self) -> Facts:
+        response, body_text = self._answer()
+        error_type, message, request_id = self.error or (None, None, None)
+        return Facts(
+            provider=provider_name(self.client, _host(self.request), self._provider.name),
+            sdk=self._provider.sdk,
+            endpoint=self._endpoint,
+            request=_json(_content(self.request))[0],
+            response=response,
+            body_text=body_text,
+            started=self._recorder.clock.epoch(self.started),
+            duration=(self.ended - self.started) / 1e9,
+            time_to_first_token=(self.first_token - self.started) / 1e9 if self.first_token else None,
+            attempts=max(self.attempts, 1),
+            stream_end=self.stream_end,
+            error_type=error_type,
+            error_message=message,
+            request_id=request_id or _request_id(self.headers),
+            caller=_caller(self.caller),
+        )
+
+    def _answer(self) -> tuple[Json, str | None]:
+        if self._fold is not None:
+            return self._fold.response(), None
+        return _json(_content(self.response))
+
+
+def _host(request: Any) -> str:
+    return str(request.url.host) if request is not None else ""
+
+
+def _content(message: Any) -> bytes:
+    """Gives the body of an HTTP request or response; none when it was not read, or is a stream."""
+    try:
+        return bytes(message.content) if message is not None else b""
+    except RuntimeError:  # RequestNotRead, ResponseNotRead: httpx and httpx2, `_exceptions.py`
+        return b""
+
+
+def _json(body: bytes) -> tuple[Json, str | None]:
+    """Gives a body as a JSON object, or else as text."""
+    if not body:
+        return {}, None
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}, body[:_ERROR_TEXT].decode("utf-8", "replace")
+    return json_object(parsed), None
+
+
+def _request_id(headers: Any) -> str | None:
+    if headers is None:
+        return None
+    found = headers.get("x-request-id") or headers.get("request-id")
+    return str(found) if found else None
+
+
+def _caller(caller: tuple[CodeType, int] | None) -> Caller | None:
+    if caller is None:
+        return None
+    code, line = caller
+    return Caller(function=code.co_name, file=code.co_filename, line=line)

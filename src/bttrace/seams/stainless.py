@@ -1,0 +1,227 @@
+"""The one seam of every Stainless SDK: openai, anthropic, and their kin.
+
+Owns where such an SDK is patched. `request` of its clients sees every call of every
+resource once; `_build_request` sees each attempt with its body prepared; and
+`_process_response` sees the answer. Streams are watched at `__stream__`, the generator
+behind all ways of reading one, and at `close`. The names hold from openai 1.0 to 3.52 and
+from anthropic 0.20 to 2.11 (`_base_client.py`, `_streaming.py`, `_response.py`).
+
+Knows no provider: an endpoint's row says which requests are model calls.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import CodeType, ModuleType
+from typing import Any
+
+from ..guard import guarded
+from ..model import Endpoint, Provider
+from ..patch import WRAPT, Ledger, Wrapper
+from ..record import Recorder
+from .calls import Call
+from .streams import EXTENSION, Watch, afollowed, followed, watched
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_FRAMES = 40  # how far up the stack the application's frame is looked for
+
+_current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
+
+
+class Seam:
+    """One SDK as it is patched. `missing` names what was not there to patch."""
+
+    def __init__(self, provider: Provider, recorder: Recorder, parent: Callable[[], object | None]) -> None:
+        self._provider = provider
+        self._recorder = recorder
+        self._parent = parent
+        self._endpoints: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in provider.endpoints}
+        self._libraries: tuple[str, ...] = (_OURS, WRAPT)
+        self.version = ""
+        self.missing: list[str] = []
+        self._begun = guarded(self._begin)
+        self._attempted = guarded(self._attempt)
+        self._answered = guarded(self._answer)
+        self._returned = guarded(self._return)
+        self._failed = guarded(Call.fail)
+        self._closed = guarded(self._close)
+        self._raw_closed = guarded(self._close_raw)
+
+    def patch(self, sdk: ModuleType, ledger: Ledger) -> None:
+        """Patches an SDK that has been imported; what it lacks goes to `missing`."""
+        self.version = str(getattr(sdk, "__version__", "unknown"))
+        self._libraries = (_OURS, WRAPT, os.path.dirname(str(sdk.__file__)) + os.sep)
+        for module, owner, name, wrapper in self._places():
+            where = f"{sdk.__name__}.{module}"
+            cls = getattr(sys.modules.get(where), owner, None)
+            if not isinstance(cls, type) or not ledger.wrap(cls, name, wrapper):
+                self.missing.append(f"{where}.{owner}.{name}")
+
+    def _places(self) -> tuple[tuple[str, str, str, Wrapper], ...]:
+        return (
+            ("_base_client", "SyncAPIClient", "request", self._request),
+            ("_base_client", "AsyncAPIClient", "request", self._arequest),
+            ("_base_client", "BaseClient", "_build_request", self._build_request),
+            ("_base_client", "SyncAPIClient", "_process_response", self._process_response),
+            ("_base_client", "AsyncAPIClient", "_process_response", self._process_response),
+            ("_streaming", "Stream", "__stream__", self._stream),
+            ("_streaming", "AsyncStream", "__stream__", self._astream),
+            ("_streaming", "Stream", "close", self._stream_close),
+            ("_streaming", "AsyncStream", "close", self._stream_close),
+            ("_response", "APIResponse", "close", self._response_close),
+            ("_response", "AsyncAPIResponse", "close", self._aresponse_close),
+        )
+
+    # What the SDK calls. Each passes everything on, and does no more of its own than
+    # calling guarded functions.
+
+    def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        call = self._begun(client, args, kwargs)
+        outer = _current.get()
+        if call is None and outer is None:
+            return wrapped(*args, **kwargs)
+        _current.set(call)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            if call is not None:
+                self._failed(call, error)
+            raise
+        finally:
+            _current.set(outer)
+        if call is not None:
+            self._returned(call)
+        return result
+
+    async def _arequest(
+        self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        call = self._begun(client, args, kwargs)
+        outer = _current.get()
+        if call is None and outer is None:
+            return await wrapped(*args, **kwargs)
+        _current.set(call)
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            if call is not None:
+                self._failed(call, error)
+            raise
+        finally:
+            _current.set(outer)
+        if call is not None:
+            self._returned(call)
+        return result
+
+    def _build_request(
+        self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        request = wrapped(*args, **kwargs)
+        call = _current.get()
+        if call is not None:
+            self._attempted(call, request)
+        return request
+
+    def _process_response(
+        self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        call = _current.get()
+        if call is not None:
+            self._answered(call, kwargs)
+        return wrapped(*args, **kwargs)
+
+    def _stream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        chunks = wrapped(*args, **kwargs)
+        call = watched(stream)
+        return chunks if call is None else followed(call, chunks, stream.response, self._recorder.clock.now)
+
+    def _astream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        chunks = wrapped(*args, **kwargs)
+        call = watched(stream)
+        return chunks if call is None else afollowed(call, chunks, stream.response, self._recorder.clock.now)
+
+    def _stream_close(
+        self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        self._closed(stream.response)
+        return wrapped(*args, **kwargs)
+
+    def _response_close(
+        self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        self._raw_closed(response.http_response)
+        return wrapped(*args, **kwargs)
+
+    async def _aresponse_close(
+        self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        self._raw_closed(response.http_response)
+        return await wrapped(*args, **kwargs)
+
+    # What we do then. Each is guarded above.
+
+    def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+        """Gives a new call when the request is one to a model."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        endpoint = self._endpoints.get(options.url.partition("?")[0])
+        if endpoint is None or not self._recorder.active or options.method.lower() != "post":
+            return None
+        call = Call(self._recorder, self._provider, endpoint, client)
+        call.parent = self._parent()
+        call.caller = self._application_frame()
+        return call
+
+    def _application_frame(self) -> tuple[CodeType, int] | None:
+        """Gives the nearest frame that is neither ours nor the SDK's."""
+        frame = sys._getframe(1)
+        libraries = self._libraries
+        for _ in range(_FRAMES):
+            code = frame.f_code
+            if not code.co_filename.startswith(libraries):
+                return code, frame.f_lineno
+            if frame.f_back is None:
+                return None
+            frame = frame.f_back
+        return None
+
+    @staticmethod
+    def _attempt(call: Call, request: Any) -> None:
+        call.request = request
+        call.attempts += 1
+
+    def _answer(self, call: Call, kwargs: Mapping[str, Any]) -> None:
+        """Takes the response: to be read by us once the call ends, or by the application as a stream."""
+        response = kwargs["response"]
+        call.headers = response.headers
+        if response.is_error:
+            return  # the SDK tries again or raises
+        if response.is_closed and not kwargs["stream"]:
+            call.response = response
+            return
+        call.streamed = True
+        response.extensions[EXTENSION] = Watch(call)
+        self._recorder.opened(call)
+
+    @staticmethod
+    def _return(call: Call) -> None:
+        if not call.streamed:
+            call.end("exhausted")
+
+    @staticmethod
+    def _close(response: Any) -> None:
+        watch = response.extensions.get(EXTENSION)
+        if isinstance(watch, Watch):
+            watch.call.end("closed")
+
+    def _close_raw(self, response: Any) -> None:
+        """Ends the call of a raw response, which the application may have read whole."""
+        watch = response.extensions.get(EXTENSION)
+        if isinstance(watch, Watch) and not watch.call.ended and not watch.taken:
+            if response.is_stream_consumed:
+                watch.call.response = response
+                watch.call.end("exhausted")
+            else:
+                watch.call.end("closed")

@@ -1,0 +1,105 @@
+"""Watching a stream go by.
+
+Owns the generators that stand between the SDK's stream and its reader. They pass on the
+SDK's own chunk objects, and everything raised on either side; what we do between is
+guarded, the step that fetches a chunk or hands it on never is.
+
+A watched response carries its call in the public `extensions` dict, as a `Watch`. When
+the response is collected unread, or the reader leaves, the call ends there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from ..guard import guarded
+from .calls import Call
+
+EXTENSION = "bttrace"
+BATCH = 128  # chunks that are held before the writer gets them
+
+
+class Watch:
+    """Ties a call to the response whose stream it waits for."""
+
+    __slots__ = ("call", "taken")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.taken = False
+
+    def __del__(self) -> None:
+        if not self.call.ended:
+            _left(self.call, "dropped")
+
+
+def _watched(stream: Any) -> Call | None:
+    """Gives the call that a stream belongs to, the first time it is asked for."""
+    watch = stream.response.extensions.get(EXTENSION)
+    if not isinstance(watch, Watch) or watch.taken or watch.call.ended:
+        return None
+    watch.taken = True
+    return watch.call
+
+
+def _is_first_token(call: Call, chunk: object) -> bool:
+    return call.is_first_token(chunk)
+
+
+watched = guarded(_watched)
+_first = guarded(_is_first_token)
+_handed_over = guarded(lambda call: call.hand_over())
+_exhausted = guarded(lambda call: call.end("exhausted"))
+_failed = guarded(lambda call, error: call.fail(error))
+_left = guarded(lambda call, end: call.end(end, call.last_chunk))
+
+
+def followed(call: Call, chunks: Iterator[Any], response: Any, now: Callable[[], int]) -> Iterator[Any]:
+    """Yields the chunks of a stream as they come, and ends its call by whichever way it ends."""
+    held = call.chunks
+    waiting = True
+    try:
+        for chunk in chunks:
+            call.last_chunk = now()
+            held.append(chunk)
+            if waiting and _first(call, chunk):
+                call.first_token = call.last_chunk
+                waiting = False
+            if len(held) >= BATCH:
+                _handed_over(call)
+                held = call.chunks
+            yield chunk
+    except GeneratorExit:
+        _left(call, "closed" if response.is_closed else "dropped")
+        raise
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    _exhausted(call)
+
+
+async def afollowed(
+    call: Call, chunks: AsyncIterator[Any], response: Any, now: Callable[[], int]
+) -> AsyncIterator[Any]:
+    """Does for an asynchronous stream what `followed` does."""
+    held = call.chunks
+    waiting = True
+    try:
+        async for chunk in chunks:
+            call.last_chunk = now()
+            held.append(chunk)
+            if waiting and _first(call, chunk):
+                call.first_token = call.last_chunk
+                waiting = False
+            if len(held) >= BATCH:
+                _handed_over(call)
+                held = call.chunks
+            yield chunk
+    except GeneratorExit:
+        _left(call, "closed" if response.is_closed else "dropped")
+        raise
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    _exhausted(call)

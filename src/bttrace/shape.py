@@ -1,0 +1,150 @@
+"""Turning what is known of a call into a span. PURE.
+
+Owns the names and places of what a span carries (metrics, metadata, context). Knows no
+provider by name: an endpoint's row says where its values stand. A value that is absent,
+or of the wrong type, gives no field: missing is not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from .model import Facts, Json, Metric, Span
+from .paths import at, json_object, number, objects, text
+
+# Everruns' names for the same counts; fields.md keeps both.
+_ALSO: Mapping[Metric, Metric] = {
+    "prompt_cached_tokens": "cache_read_tokens",
+    "prompt_cache_creation_tokens": "cache_creation_tokens",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a span stands: its ids. Parents are span ids; none for the root of a trace."""
+
+    row_id: str
+    span_id: str
+    root_span_id: str
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How spans are to look.
+
+    `span_names` is `turn` or `braintrust`; `capture_content` false leaves out what was
+    said; `origin` is the version of bttrace; `environment` is where it runs, if known.
+    """
+
+    span_names: str = "turn"
+    capture_content: bool = True
+    origin: str = ""
+    environment: Json | None = None
+
+
+def generation(facts: Facts, place: Place, style: Style) -> Span:
+    """Gives the `llm` span of one call."""
+    said = style.capture_content
+    endpoint = facts.endpoint
+    model = text(facts.response.get("model")) or text(facts.request.get("model"))
+    turn_name = f"llm.generation ({model})" if model else "llm.generation"
+    return Span(
+        row_id=place.row_id,
+        span_id=place.span_id,
+        root_span_id=place.root_span_id,
+        parents=place.parents,
+        name=endpoint.braintrust_name if style.span_names == "braintrust" else turn_name,
+        type="llm",
+        created=timestamp(facts.started),
+        input=endpoint.input(facts.request) if said else None,
+        output=_output(facts) if said else None,
+        error=_error(facts, said=said),
+        metadata=_metadata(facts, model, said=said),
+        metrics=_metrics(facts),
+        context=_context(facts, style),
+    )
+
+
+def timestamp(seconds: float) -> str:
+    """Gives seconds since the epoch as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
+
+
+def _output(facts: Facts) -> object:
+    paths = facts.endpoint.output
+    if not facts.response:
+        return facts.body_text
+    if len(paths) == 1:
+        return at(facts.response, paths[0])
+    return {path: value for path in paths if (value := at(facts.response, path)) is not None} or None
+
+
+def _error(facts: Facts, *, said: bool) -> str | None:
+    if facts.error_type is None:
+        return None
+    return f"{facts.error_type}: {facts.error_message}" if said and facts.error_message else facts.error_type
+
+
+def _metrics(facts: Facts) -> dict[Metric, float]:
+    found: dict[Metric, float] = {
+        "start": facts.started,
+        "end": facts.started + facts.duration,
+        "duration_ms": round(facts.duration * 1000, 3),
+    }
+    if facts.time_to_first_token is not None:
+        found["time_to_first_token"] = facts.time_to_first_token
+    if facts.attempts > 1:
+        found["retries"] = facts.attempts - 1
+    for metric, paths in facts.endpoint.usage.items():
+        counts = [number(at(facts.response, path)) for path in paths]
+        if counts[0] is not None:
+            found[metric] = sum(count for count in counts if count is not None)
+            if metric in _ALSO:
+                found[_ALSO[metric]] = found[metric]
+    return found
+
+
+def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
+    endpoint = facts.endpoint
+    found: Json = {"provider": facts.provider, "model": model, "api": endpoint.api}
+    for name, paths in endpoint.parameters.items():
+        values = (at(facts.request, path) for path in paths)
+        found[name] = next((value for value in values if value is not None), None)
+    for name, path in endpoint.details.items():
+        found[name] = at(facts.response, path) or found.get(name)
+    tools = facts.request.get("tools")
+    if tools:
+        converted = endpoint.tools(tools)
+        found["tools"] = converted if said else _tool_names(converted)
+    if not said:
+        found.pop("stop", None)
+        found.pop("response_format", None)
+    found["finish_reason"] = endpoint.finish_reason(facts.response)
+    found["request_id"] = facts.request_id
+    found["stream_end"] = facts.stream_end
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _tool_names(tools: object) -> list[object]:
+    return [
+        text(json_object(tool.get("function")).get("name")) or tool.get("name") for tool in objects(tools)
+    ]
+
+
+def _context(facts: Facts, style: Style) -> Json:
+    origin: Json = {
+        "name": "bttrace",
+        "version": style.origin,
+        "instrumentation": {"name": f"bttrace.{facts.sdk}"},
+    }
+    if style.environment:
+        origin["environment"] = style.environment
+    context: Json = {"span_origin": origin}
+    if facts.caller is not None:
+        context["caller_functionname"] = facts.caller.function
+        context["caller_filename"] = facts.caller.file
+        context["caller_lineno"] = facts.caller.line
+    return context

@@ -1,0 +1,40 @@
+"""Spans inside the application's own braintrust spans.
+
+Owns all that is known of the braintrust SDK: how to find the span that is current, and
+how to make ours its child, with the SDK that made it; so its project or experiment,
+masking, customizers and delivery are the application's. `braintrust` is never imported
+by us: where the application has not imported it, there is no such span.
+
+Source: `current_span` and `Span` of braintrust 0.47 (`logger.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..model import Span
+
+_SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created")
+
+
+def current_parent() -> object | None:
+    """Gives the application's own braintrust span that is current here; `None` without one."""
+    logger = sys.modules.get("braintrust.logger")
+    if logger is None:
+        return None
+    span = logger.current_span()
+    return None if span is logger.NOOP_SPAN else span  # type: ignore[no-any-return]
+
+
+def adopt(span: Span, parent: object) -> None:
+    """Makes a span a child of the application's own. Never blocks: the SDK queues it."""
+    event = span.row()
+    metrics = dict(span.metrics)
+    start, end = metrics.pop("start"), metrics.pop("end")
+    event["metrics"] = metrics
+    for name in _SDK_SETS:
+        event.pop(name, None)
+    child = parent.start_span(  # type: ignore[attr-defined]
+        name=span.name, span_attributes={"type": span.type}, start_time=start, set_current=False, **event
+    )
+    child.end(end)

@@ -1,0 +1,162 @@
+"""The Braintrust sink: log rows of ours over the REST API, or spans of the application's own.
+
+Owns which way a span takes, what waits to be sent, when it is tried again, and what is
+given up. All runs on the writer thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from ..config import Config
+from ..contracts import Counts
+from ..encode import encoded
+from ..guard import say_once
+from ..model import Span
+from .adoption import adopt
+from .api import BraintrustApi, Refused, Unavailable, Unsuitable
+
+_BATCH_ROWS = 200
+_BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
+_WAITING_ROWS = 10_000
+_WAITING_BYTES = 64 * 2**20
+_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds
+_FLUSH_TRIES = 3
+_TRY_TIMEOUT = 30.0  # seconds that one delivery outside a flush may take
+
+
+class BraintrustSink:
+    """Delivers spans in batches, in order, and again after a failure."""
+
+    name = "braintrust"
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._start()
+
+    def _start(self) -> None:
+        self._api = BraintrustApi(self._config)
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._sent = 0
+        self._lost = 0
+        self._failures = 0
+        self._not_before = 0.0
+        self._refused = False
+        self._batch_rows = _BATCH_ROWS
+
+    def write(self, span: Span, parent: object | None) -> None:
+        """Takes a span: into the application's own trace, if it happened in one, else to be sent."""
+        if parent is not None:
+            adopt(span, parent)
+            self._sent += 1
+        elif self._refused:
+            self._lost += 1
+        else:
+            row = encoded(span.row())
+            self._waiting.append(row)
+            self._bytes += len(row)
+            while len(self._waiting) > _WAITING_ROWS or self._bytes > _WAITING_BYTES:
+                self._take(1)
+                self._lost += 1
+                say_once("Braintrust takes spans slower than they end; the oldest are dropped.")
+
+    def deliver(self) -> float | None:
+        """Sends what waits, unless a failure asks for a pause; gives the seconds to the next try."""
+        if not self._waiting:
+            return None
+        pause = self._not_before - time.monotonic()
+        if pause <= 0:
+            pause = self._deliver(time.monotonic() + _TRY_TIMEOUT)
+        return pause if self._waiting else None
+
+    def flush(self, deadline: float) -> bool:
+        """Sends what waits, trying a few times until the deadline."""
+        for _ in range(_FLUSH_TRIES):
+            if not self._waiting:
+                break
+            pause = self._deliver(deadline)
+            if self._waiting and time.monotonic() + pause >= deadline:
+                break
+            if self._waiting:
+                time.sleep(pause)
+        return not self._waiting and not self._lost
+
+    def counts(self) -> Counts:
+        """Gives what arrived, what waits, and what is lost."""
+        return Counts(sent=self._sent, waiting=len(self._waiting), lost=self._lost)
+
+    def after_fork(self) -> None:
+        """Leaves the parent's rows and connections to the parent."""
+        self._start()
+
+    def close(self) -> None:
+        """Gives up what still waits, and closes the connections."""
+        waiting = len(self._waiting)
+        if waiting:
+            self._take(waiting)
+            self._lost += waiting
+        self._api.close()
+
+    def _deliver(self, deadline: float) -> float:
+        """Sends batch after batch; gives the seconds to pause after a failure, 0 without one."""
+        while self._waiting:
+            batch = self._next_batch()
+            try:
+                self._sent += self._api.insert(batch, deadline)
+            except Unsuitable as fault:
+                self._narrow(batch, fault)
+                continue
+            except Unavailable as fault:
+                return self._pause(fault)
+            except Refused as fault:
+                self._refuse(str(fault))
+                return 0.0
+            self._take(len(batch))
+            self._batch_rows = _BATCH_ROWS
+            self._failures = 0
+            self._not_before = 0.0
+        return 0.0
+
+    def _narrow(self, batch: list[bytes], fault: Unsuitable) -> None:
+        """Makes batches smaller, until the one row that is not taken stands alone and is given up."""
+        if len(batch) > 1:
+            self._batch_rows = len(batch) // 2
+            return
+        self._take(1)
+        self._lost += 1
+        say_once(f"a span of {len(batch[0]):,} bytes was not taken: {fault}", about=str(fault))
+
+    def _next_batch(self) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        for row in self._waiting:
+            size += len(row)
+            if batch and (size > _BATCH_BYTES or len(batch) >= self._batch_rows):
+                break
+            batch.append(row)
+        return batch
+
+    def _take(self, count: int) -> None:
+        for _ in range(count):
+            self._bytes -= len(self._waiting.popleft())
+
+    def _pause(self, fault: Unavailable) -> float:
+        backoff = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
+        pause = max(backoff, fault.retry_after or 0.0)
+        self._failures += 1
+        self._not_before = time.monotonic() + pause
+        say_once(
+            f"{fault}: {len(self._waiting)} spans wait and are tried again. "
+            "Check the network, BRAINTRUST_API_URL and BRAINTRUST_APP_URL.",
+            about=str(fault),
+        )
+        return pause
+
+    def _refuse(self, message: str) -> None:
+        self._refused = True
+        lost = len(self._waiting)
+        self._take(lost)
+        self._lost += lost
+        say_once(f"{message} Nothing is sent to Braintrust until the program is started again.")

@@ -1,0 +1,50 @@
+"""The console sink: each finished span as a line on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+from ..contracts import Counts
+from ..journal import printed
+from ..model import Span
+
+
+class ConsoleSink:
+    """Prints each span when it ends."""
+
+    name = "console"
+
+    def __init__(self) -> None:
+        self._printed = 0
+        self._lost = 0
+
+    def write(self, span: Span, _parent: object | None) -> None:
+        """Prints a span, if there is a stderr."""
+        out = sys.stderr
+        if out is None or out.closed:
+            self._lost += 1
+            return
+        try:
+            out.write("".join(f"{line}\n" for line in printed([span.row()], out)))
+            self._printed += 1
+        except OSError:
+            self._lost += 1
+
+    def deliver(self) -> float | None:
+        """Has nothing to do: every span is printed already."""
+        return None
+
+    def flush(self, _deadline: float) -> bool:
+        """Has nothing to do: every span is printed already."""
+        return self._lost == 0
+
+    def counts(self) -> Counts:
+        """Gives the spans that were printed, as sent."""
+        return Counts(sent=self._printed, lost=self._lost)
+
+    def after_fork(self) -> None:
+        """Counts anew."""
+        self._printed = self._lost = 0
+
+    def close(self) -> None:
+        """Has nothing to let go of."""

@@ -1,0 +1,131 @@
+"""Traces as trees of text. PURE.
+
+Takes log rows, as a journal has them, and gives lines: names, durations, time to first
+token, tokens, cost, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .model import Json
+from .paths import at, items, json_object, number, text
+
+_ERROR_WIDTH = 100
+_LINES = ("├─ ", "└─ ", "│  ")
+_PLAIN_LINES = ("|- ", "`- ", "|  ")
+
+
+class Ink:
+    """How text is set off: with colours, or not at all."""
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+
+    def _in(self, code: str, words: str) -> str:
+        return f"\x1b[{code}m{words}\x1b[0m" if self._colours and words else words
+
+    def name(self, words: str) -> str:
+        """Sets off a span's name."""
+        return self._in("1", words)
+
+    def detail(self, words: str) -> str:
+        """Sets off figures and lines."""
+        return self._in("2", words)
+
+    def error(self, words: str) -> str:
+        """Sets off errors, in red."""
+        return self._in("31", words)
+
+
+def traces(rows: Iterable[Json]) -> list[list[Json]]:
+    """Gives the rows of each trace together, traces and rows by their start."""
+    found: dict[object, list[Json]] = {}
+    for row in rows:
+        found.setdefault(row.get("root_span_id"), []).append(row)
+    for trace in found.values():
+        trace.sort(key=_start)
+    return sorted(found.values(), key=lambda trace: _start(trace[0]))
+
+
+def drawn(trace: list[Json], ink: Ink, *, unicode: bool = True) -> Iterator[str]:
+    """Yields the lines of one trace. A span whose parent is not among the rows stands as a root."""
+    known = {row.get("span_id") for row in trace}
+    children: dict[object, list[Json]] = {}
+    for row in trace:
+        parent = next((parent for parent in items(row.get("span_parents")) if parent in known), None)
+        children.setdefault(parent, []).append(row)
+    signs = _LINES if unicode else _PLAIN_LINES
+    for root in children.get(None, []):
+        yield from _lines(root, children, "", "", ink, signs)
+
+
+def _lines(
+    row: Json,
+    children: dict[object, list[Json]],
+    lead: str,
+    below: str,
+    ink: Ink,
+    signs: tuple[str, str, str],
+) -> Iterator[str]:
+    name = text(json_object(row.get("span_attributes")).get("name")) or "span"
+    figures = "  ".join(_figures(row))
+    yield f"{ink.detail(lead)}{ink.name(_printable(name))}  {ink.detail(figures)}".rstrip()
+    error = row.get("error")
+    if error is not None:
+        first = (text(error) or str(error)).strip().partition("\n")[0]
+        cut = first if len(first) <= _ERROR_WIDTH else first[: _ERROR_WIDTH - 3] + "..."
+        yield f"{ink.detail(below)}   {ink.error(_printable(cut))}"
+    own = children.get(row.get("span_id"), [])
+    branch, last, line = signs
+    for child in own:
+        final = child is own[-1]
+        yield from _lines(
+            child,
+            children,
+            below + (last if final else branch),
+            below + ("   " if final else line),
+            ink,
+            signs,
+        )
+
+
+def _figures(row: Json) -> Iterator[str]:
+    metrics = json_object(row.get("metrics"))
+    start, end = number(metrics.get("start")), number(metrics.get("end"))
+    if start is not None and end is not None:
+        yield _duration(end - start)
+    first_token = number(metrics.get("time_to_first_token"))
+    if first_token is not None:
+        yield f"first token {_duration(first_token)}"
+    prompt, completion = number(metrics.get("prompt_tokens")), number(metrics.get("completion_tokens"))
+    if prompt is not None or completion is not None:
+        cached = number(metrics.get("prompt_cached_tokens"))
+        of_which = f" ({cached:,} cached)" if cached else ""
+        yield f"{_count(prompt)}{of_which} in, {_count(completion)} out"
+    cost = number(metrics.get("estimated_cost"))
+    if cost is not None:
+        yield f"${cost:.4f}"
+    retries = number(metrics.get("retries"))
+    if retries:
+        yield f"{retries} {'retry' if retries == 1 else 'retries'}"
+    stream_end = text(at(row, "metadata.stream_end"))
+    if stream_end not in (None, "exhausted"):
+        yield f"stream {stream_end}"
+
+
+def _start(row: Json) -> float:
+    return number(at(row, "metrics.start")) or 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _count(tokens: float | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+def _printable(words: str) -> str:
+    """Replaces control characters, which could move the cursor of somebody's terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in words)

@@ -1,0 +1,32 @@
+"""Every builder of provider replies under one name; tests import from here."""
+
+from tests.loopback.anthropic_messages import (
+    MESSAGE_USAGE,
+    anthropic_error,
+    anthropic_error_event,
+    message,
+    message_stream,
+)
+from tests.loopback.openai_chat import USAGE, chat, chat_stream, openai_error
+from tests.loopback.openai_embeddings import embeddings
+from tests.loopback.openai_responses import RESPONSE_USAGE, response, response_stream
+from tests.loopback.reply import Reply, html, sse
+
+__all__ = [
+    "MESSAGE_USAGE",
+    "RESPONSE_USAGE",
+    "USAGE",
+    "Reply",
+    "anthropic_error",
+    "anthropic_error_event",
+    "chat",
+    "chat_stream",
+    "embeddings",
+    "html",
+    "message",
+    "message_stream",
+    "openai_error",
+    "response",
+    "response_stream",
+    "sse",
+]
