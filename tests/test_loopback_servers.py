@@ -58,7 +58,7 @@ def provider() -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def oai(provider: ProviderServer) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0) as client:
+    with openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0, timeout=10) as client:
         yield client
 
 
@@ -177,7 +177,7 @@ class TestOpenAI:
         provider.route("/v1/chat/completions", chat(text="whole"), chat_stream(["a", "b"]))
 
         async def conversation() -> tuple[Any, list[str | None]]:
-            async with openai.AsyncOpenAI(base_url=provider.openai_url, api_key="k") as client:
+            async with openai.AsyncOpenAI(base_url=provider.openai_url, api_key="k", timeout=10) as client:
                 whole = await client.chat.completions.create(model=MODEL, messages=ASKED)
                 stream = await client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
                 return whole, [chunk.choices[0].delta.content async for chunk in stream]

@@ -38,7 +38,7 @@ def enable(**options: Option) -> None:
     """
     from . import session
 
-    session.enable(**options)
+    session.enable(None, **options)
 
 
 def disable() -> None:

@@ -61,7 +61,7 @@ def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | No
             return None
         try:
             return hook(*args, **kwargs)
-        except Exception as fault:  # noqa: BLE001 - the one broad except: ours must not reach the application
+        except Exception as fault:  # the one broad except: ours must not reach the application
             if strict():
                 raise
             faults += retires

@@ -72,7 +72,8 @@ class ImportHook:
         finally:
             self._searching.discard(search)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, self, name)
+            stand_in: Any = _Loader(spec.loader, self, name)
+            spec.loader = stand_in
         return spec
 
 
@@ -106,10 +107,8 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Runs the module's code as its own loader does, then the hook."""
-        spec = module.__spec__
-        if spec is not None and spec.loader is self:
-            spec.loader = self._own
-        if getattr(module, "__loader__", None) is self:
-            module.__loader__ = self._own
+        for holder, name in ((module.__spec__, "loader"), (module, "__loader__")):
+            if getattr(holder, name, None) is self:
+                setattr(holder, name, self._own)
         self._own.exec_module(module)
         self._hook.loaded(module, self._name)

@@ -134,7 +134,8 @@ class Recorder:
         while self._queue:
             item = self._queue.popleft()
             if isinstance(item, _Flush):
-                item.everything = all([_flushed(sink, item.deadline) for sink in self.sinks])
+                flushed = [_flushed(sink, item.deadline) for sink in self.sinks]
+                item.everything = all(flushed)
                 item.done.set()
             else:
                 _handled(self, *item)

@@ -41,7 +41,7 @@ class Status:
     left_behind: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"bttrace is {'on' if self.enabled else 'off'}{f': {self.reason}' if self.reason else ''}"]
+        lines = ["bttrace is on" if self.enabled else f"bttrace is off: {self.reason}"]
         if self.exporters:
             lines.append(f"exporters: {', '.join(self.exporters)}")
         if self.project:

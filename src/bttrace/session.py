@@ -215,7 +215,7 @@ def _parent_finder(settings: config.Config, recorder: Recorder) -> Callable[[], 
 
     def parent() -> object | None:
         nonlocal sooner
-        found = current_parent()
+        found: object | None = current_parent()
         if found is not None and not sooner:
             sooner = True
             recorder.exit_sooner()

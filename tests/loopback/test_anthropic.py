@@ -24,7 +24,9 @@ def provider() -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def ant(provider: ProviderServer) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=provider.anthropic_url, api_key="k", max_retries=0) as client:
+    with anthropic.Anthropic(
+        base_url=provider.anthropic_url, api_key="k", max_retries=0, timeout=10
+    ) as client:
         yield client
 
 
@@ -61,7 +63,9 @@ class TestAnthropic:
         provider.reply(message("whole"), message_stream(["a", "b"]))
 
         async def conversation() -> tuple[Any, list[str]]:
-            async with anthropic.AsyncAnthropic(base_url=provider.anthropic_url, api_key="k") as client:
+            async with anthropic.AsyncAnthropic(
+                base_url=provider.anthropic_url, api_key="k", timeout=10
+            ) as client:
                 messages = client.messages
                 whole = await messages.create(model=CLAUDE, max_tokens=9, messages=ASKED)
                 stream = await messages.create(model=CLAUDE, max_tokens=9, messages=ASKED, stream=True)

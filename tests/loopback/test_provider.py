@@ -30,13 +30,15 @@ def provider() -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def oai(provider: ProviderServer) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0) as client:
+    with openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0, timeout=10) as client:
         yield client
 
 
 @pytest.fixture
 def ant(provider: ProviderServer) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=provider.anthropic_url, api_key="k", max_retries=0) as client:
+    with anthropic.Anthropic(
+        base_url=provider.anthropic_url, api_key="k", max_retries=0, timeout=10
+    ) as client:
         yield client
 
 

@@ -84,12 +84,14 @@ class ResponseFold:
     def _item(self, chunk: object) -> Json:
         return self._items.setdefault(field(chunk, "output_index"), {})
 
-    def _parts(self, chunk: object, place: str) -> dict[object, Json]:
+    def _parts(self, chunk: object, place: str) -> _Parts:
         """Gives an item's parts by index; they become a list in the response."""
         item = self._item(chunk)
-        parts = item.get(place)
-        if not isinstance(parts, dict):
-            parts = item[place] = dict(enumerate(items(parts)))
+        held = item.get(place)
+        if isinstance(held, _Parts):
+            return held
+        parts = _Parts(enumerate(map(json_object, items(held))))
+        item[place] = parts
         return parts
 
     def _continue_part(self, chunk: object, place: str, index: str, name: str) -> None:
@@ -102,6 +104,10 @@ class ResponseFold:
             return self._head
         output = [_settled(item) for _, item in sorted(self._items.items(), key=_by_index)]
         return {**self._head, "output": output}
+
+
+class _Parts(dict[object, Json]):
+    """An item's parts by index, which become a list."""
 
 
 def _continue(holder: Json, name: str, delta: object) -> None:
@@ -118,9 +124,9 @@ def _continue(holder: Json, name: str, delta: object) -> None:
 def _settled(value: object) -> object:
     if isinstance(value, Text):
         return str(value)
+    if isinstance(value, _Parts):
+        return [_settled(part) for _, part in sorted(value.items(), key=_by_index)]
     if isinstance(value, dict):
-        if value and all(isinstance(name, int) for name in value):
-            return [_settled(part) for _, part in sorted(value.items())]
         return {name: _settled(item) for name, item in value.items()}
     return value
 

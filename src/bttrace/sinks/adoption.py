@@ -11,22 +11,23 @@ Source: `current_span` and `Span` of braintrust 0.47 (`logger.py`).
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from ..model import Span
 
 _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created")
 
 
-def current_parent() -> object | None:
+def current_parent() -> Any:
     """Gives the application's own braintrust span that is current here; `None` without one."""
     logger = sys.modules.get("braintrust.logger")
     if logger is None:
         return None
     span = logger.current_span()
-    return None if span is logger.NOOP_SPAN else span  # type: ignore[no-any-return]
+    return None if span is logger.NOOP_SPAN else span
 
 
-def adopt(span: Span, parent: object) -> None:
+def adopt(span: Span, parent: Any) -> None:
     """Makes a span a child of the application's own. Never blocks: the SDK queues it."""
     event = span.row()
     metrics = dict(span.metrics)
@@ -34,7 +35,7 @@ def adopt(span: Span, parent: object) -> None:
     event["metrics"] = metrics
     for name in _SDK_SETS:
         event.pop(name, None)
-    child = parent.start_span(  # type: ignore[attr-defined]
+    child = parent.start_span(
         name=span.name, span_attributes={"type": span.type}, start_time=start, set_current=False, **event
     )
     child.end(end)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -24,7 +25,14 @@ from ..paths import json_object, objects, text
 
 _CONNECT_TIMEOUT = 5.0
 _READ_TIMEOUT = 20.0
-_KEYS_PAGE = "the organisation's settings at Braintrust"
+_GOOD = range(200, 300)
+_UNKNOWN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+_UNSUITABLE = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Refused(Exception):
@@ -126,7 +134,7 @@ class BraintrustApi:
             ) from None
         except urllib3.exceptions.HTTPError as fault:
             raise Unavailable(f"{_host(base)} can't be reached ({_reason(fault)})") from None
-        if 200 <= response.status < 300:
+        if response.status in _GOOD:
             return _parsed(data, base)
         raise self._meaning(response, base, path, data)
 
@@ -142,32 +150,30 @@ class BraintrustApi:
 
     def _meaning(self, response: urllib3.BaseHTTPResponse, base: str, path: str, data: bytes) -> Exception:
         """Gives the exception that says what a refusal means and what to do about it."""
-        status, host = response.status, _host(base)
+        status, host, own = response.status, _host(base), self._config
         said = data[:200].decode("utf-8", "replace").strip()
-        if status == 401:
-            return Refused(
-                f"{host} does not accept the key in BRAINTRUST_API_KEY (401): check it, or make one in {_KEYS_PAGE}."
-            )
         insert = path.startswith("/v1/project_logs/")
-        if status in (403, 404) and insert and self._config.project_id:
+        if status == HTTPStatus.UNAUTHORIZED:
             return Refused(
-                f"{host} knows no project BRAINTRUST_PROJECT_ID={self._config.project_id!r} for this key ({status}): "
+                f"{host} does not accept the key in BRAINTRUST_API_KEY (401): "
+                "check it, or make one in the organisation's settings at Braintrust."
+            )
+        if insert and own.project_id and status in _UNKNOWN:
+            return Refused(
+                f"{host} knows no project BRAINTRUST_PROJECT_ID={own.project_id!r} for this key ({status}): "
                 "check the id, or set BRAINTRUST_PROJECT_NAME instead."
             )
-        if insert and status == 404:
+        if insert and status == HTTPStatus.NOT_FOUND:
             self._project_id = None  # it was deleted since; the next try finds or makes it again
-            return Unavailable(f"{host} no longer has project {self._config.project!r} (404)")
-        if status == 403:
-            return Refused(
-                f"{host} does not let this key write to project {self._config.project!r} (403): {said}"
-            )
-        if status in (400, 413, 422) and insert:
+            return Unavailable(f"{host} no longer has project {own.project!r} (404)")
+        if status == HTTPStatus.FORBIDDEN:
+            return Refused(f"{host} does not let this key write to project {own.project!r} (403): {said}")
+        if insert and status in _UNSUITABLE:
             return Unsuitable(f"{host} refused rows ({status}): {said}")
-        if status in (408, 425, 429) or status >= 500:
+        if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unavailable(f"{host} answers {status}", _seconds(response.headers.get("retry-after")))
-        return Refused(
-            f"{host} answers {status} to {path.partition('?')[0]}: check BRAINTRUST_API_URL. {said}".strip()
-        )
+        where = path.partition("?")[0]
+        return Refused(f"{host} answers {status} to {where}: check BRAINTRUST_API_URL. {said}".strip())
 
 
 def _parsed(data: bytes, base: str) -> Json:
