@@ -217,6 +217,8 @@ class TestOpenAI:
             final = stream.get_final_response()
         assert [event.type for event in events[:2]] == ["response.created", "response.in_progress"]
         assert [event.sequence_number for event in events] == list(range(len(events)))
+        added = [event.item.model_dump() for event in events if event.type == "response.output_item.added"]
+        assert not any(item.get(name) for item in added for name in ("summary", "content", "arguments"))
         plain = oai.responses.create(model=MODEL, input="hi")
         assert final.model_dump(exclude={"output"}) == plain.model_dump(exclude={"output"})
         for streamed, item in zip(final.output, plain.output, strict=True):

@@ -69,4 +69,4 @@ def flush(timeout: float = 5.0) -> bool:
     """
     from . import session
 
-    return session.flush(timeout)
+    return bool(session.flush(timeout))

@@ -46,9 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.described(commands.add_parser("run", help="run a program under the hook"))
     show.described(commands.add_parser("show", help="print a journal as trees"))
     commands.add_parser("path", help="print the folder that goes on PYTHONPATH")
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    own, program = run.divided(words[1:]) if words[:1] == ["run"] else (words[1:], [])
+    options = parser.parse_args([*words[:1], *own])
     if options.command == "run":
-        return run.become(options)
+        return run.become(options, program)
     return show.shown(options.file) if options.command == "show" else path.main()
 
 

@@ -180,12 +180,14 @@ def env_file(path: str) -> tuple[dict[str, str], str]:
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
-            lines = file.read().splitlines()
+            text = file.read()
+        why = "it holds a null byte" if "\0" in text else ""
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or "it is not UTF-8 text"
+    if why:
         return {}, f"env file {path!r} can't be read ({why}); check the path and its permissions."
     variables = {}
-    for line in lines:
+    for line in text.splitlines():
         name, separator, value = line.strip().partition("=")
         name = name.removeprefix("export ").strip()
         if separator and name and not name.startswith("#"):

@@ -32,12 +32,23 @@ class ImportHook:
     def __init__(self) -> None:
         self._hooks: dict[str, Hook] = {}
         self._searching: set[tuple[int, str]] = set()
+        self._specs: list[ModuleSpec] = []  # those whose loader ours stands in for, or did
 
     def watch(self, name: str, hook: Hook) -> None:
-        """Calls `hook(module)` each time the module `name` has been loaded, and now if it was already."""
+        """Calls `hook(module)` each time the module `name` has been loaded, and now if it was already.
+
+        Waits for an import that another thread has begun, as an import of its own would.
+        """
         self._hooks[name] = guarded(hook)
         module = sys.modules.get(name)
-        if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+        if module is None or any(spec.name == name for spec in self._specs):
+            return
+        if _is_lazy(module):
+            self._stand_in(_namespace(module).get("__spec__"))
+            return
+        if _is_loading(module):
+            __import__(name)
+        if sys.modules.get(name) is module and not _is_loading(module):
             self.loaded(module, name)
 
     def install(self) -> None:
@@ -48,6 +59,14 @@ class ImportHook:
     def remove(self) -> None:
         """Leaves `sys.meta_path` as it would be without us, and calls no hook any more."""
         self._hooks.clear()
+        for spec in self._specs:
+            stand_in: Any = spec.loader
+            if isinstance(stand_in, _Loader):
+                spec.loader = stand_in.own
+            module = sys.modules.get(spec.name)
+            if module is not None and isinstance(loader := _namespace(module).get("__loader__"), _Loader):
+                _namespace(module)["__loader__"] = loader.own
+        self._specs.clear()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
@@ -71,10 +90,31 @@ class ImportHook:
             spec = _found_by_others(self, name, path, target)
         finally:
             self._searching.discard(search)
-        if spec is not None and hasattr(spec.loader, "exec_module"):
-            stand_in: Any = _Loader(spec.loader, self, name)
-            spec.loader = stand_in
+        self._stand_in(spec)
         return spec
+
+    def _stand_in(self, spec: ModuleSpec | None) -> None:
+        """Puts our loader in the place of a module's own, unless that is of the old kind."""
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            stand_in: Any = _Loader(spec.loader, self, spec.name)
+            spec.loader = stand_in
+            self._specs.append(spec)
+
+
+def _namespace(module: ModuleType) -> dict[str, Any]:
+    """Gives a module's attributes, without asking it for one, which would load a lazy module."""
+    namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return namespace
+
+
+def _is_loading(module: ModuleType) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+def _is_lazy(module: ModuleType) -> bool:
+    """Tells whether a module waits for its first use (`_LazyModule`, Python 3.10 to 3.13, `importlib/util.py`)."""
+    lazy = getattr(sys.modules.get("importlib.util"), "_LazyModule", None)
+    return lazy is not None and issubclass(type(module), lazy)
 
 
 def _found_by_others(
@@ -92,16 +132,16 @@ class _Loader:
     """Stands in for a module's loader until the module's code runs, then is gone."""
 
     def __init__(self, own: Any, hook: ImportHook, name: str) -> None:
-        self._own = own
+        self.own = own
         self._hook = hook
         self._name = name
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._own, name)
+        return getattr(self.own, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Creates the module as its own loader does."""
-        create = getattr(self._own, "create_module", None)
+        create = getattr(self.own, "create_module", None)
         module: ModuleType | None = create(spec) if create else None
         return module
 
@@ -109,6 +149,6 @@ class _Loader:
         """Runs the module's code as its own loader does, then the hook."""
         for holder, name in ((module.__spec__, "loader"), (module, "__loader__")):
             if getattr(holder, name, None) is self:
-                setattr(holder, name, self._own)
-        self._own.exec_module(module)
+                setattr(holder, name, self.own)
+        self.own.exec_module(module)
         self._hook.loaded(module, self._name)

@@ -11,9 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 
 def field(value: object, name: str) -> object:
-    """Gives one field of a mapping or a model object; `None` when it has none of that name."""
+    """Gives one field of a mapping or a model object; `None` when it has none of that name.
+
+    A string or a list has attributes, `index` for one, but no fields.
+    """
     if isinstance(value, dict):
         return value.get(name)
+    if isinstance(value, (str, list, tuple, int, float)):
+        return None
     return getattr(value, name, None)
 
 
@@ -46,6 +51,11 @@ def members(value: object) -> dict[str, object]:
 def items(value: object) -> Sequence[object]:
     """Gives the items of a list or tuple; nothing for anything else."""
     return value if isinstance(value, (list, tuple)) else ()
+
+
+def position(value: object) -> int:
+    """Gives an index that is one; the first, 0, for anything else."""
+    return value if type(value) is int else 0
 
 
 def text(value: object) -> str | None:

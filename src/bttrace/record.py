@@ -23,9 +23,11 @@ from weakref import WeakSet
 from .clock import Clock, Ids
 from .contracts import Observation, Sink
 from .guard import guarded, say_once
+from .model import Span
 from .shape import Place, Style
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
+_SINKS_SHARE = 0.9  # of the time that a flush may take
 LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
 
 
@@ -50,6 +52,7 @@ class Recorder:
         self._ids = ids
         self._exit_timeout = exit_timeout
         self._open: dict[int, Observation] = {}
+        self._writer = guarded(self._run)
         self._remake()
         _recorders.add(self)
         atexit.register(self._at_exit)
@@ -104,7 +107,7 @@ class Recorder:
             return
         try:
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="bttrace-writer", daemon=True)
+                thread = threading.Thread(target=self._writer, name="bttrace-writer", daemon=True)
                 thread.start()
                 self._thread = thread
         except RuntimeError:
@@ -113,10 +116,14 @@ class Recorder:
             self._starting.release()
 
     def _run(self) -> None:
-        pause: float | None = None
-        while self.active:
-            self._sleep(pause)
-            pause = self._work()
+        try:
+            pause: float | None = None
+            while self.active:
+                self._sleep(pause)
+                pause = self._work()
+        finally:
+            self._thread = None
+            self._asleep = True
 
     def _sleep(self, pause: float | None) -> None:
         self._asleep = True
@@ -163,8 +170,11 @@ class Recorder:
 
     def flush(self, timeout: float) -> bool:
         """Waits until every span that ended before is delivered, at most `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        request = _Flush(deadline)
+        return self._flush(timeout).everything
+
+    def _flush(self, timeout: float) -> _Flush:
+        # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
+        request = _Flush(time.monotonic() + timeout * _SINKS_SHARE)
         self._queue.append(request)
         self._rouse()
         thread = self._thread
@@ -172,7 +182,7 @@ class Recorder:
             self._work()
         else:
             request.done.wait(timeout)
-        return request.everything
+        return request
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
@@ -191,7 +201,11 @@ class Recorder:
             return
         for observation in list(self._open.values()):
             _left(observation)
-        self.flush(self._exit_timeout)
+        if not self._flush(self._exit_timeout).done.is_set():
+            say_once(
+                f"spans were not delivered within {self._exit_timeout:g} s of the exit, and are lost. "
+                "Check the network, or set BTTRACE_EXIT_TIMEOUT higher."
+            )
 
     def exit_sooner(self) -> None:
         """Makes the exit of the process flush before exit handlers that are registered by now.
@@ -218,12 +232,28 @@ def _handle(recorder: Recorder, observation: Observation, chunks: list[object] |
         observation.fold(chunks)
 
 
+def _write(sink: Sink, span: Span, parent: object | None) -> None:
+    sink.write(span, parent)
+
+
+def _deliver(sink: Sink) -> float | None:
+    return sink.deliver()
+
+
+def _flush(sink: Sink, deadline: float) -> bool:
+    return sink.flush(deadline)
+
+
+def _leave(observation: Observation) -> None:
+    observation.leave()
+
+
 # A fault in one span must cost neither its neighbours nor, after a few, all that come later.
 _handled = guarded(_handle, retires=False)
-_written = guarded(lambda sink, span, parent: sink.write(span, parent), retires=False)
-_delivered = guarded(lambda sink: sink.deliver(), retires=False)
-_flushed = guarded(lambda sink, deadline: sink.flush(deadline), retires=False)
-_left = guarded(lambda observation: observation.leave(), retires=False)
+_written = guarded(_write, retires=False)
+_delivered = guarded(_deliver, retires=False)
+_flushed = guarded(_flush, retires=False)
+_left = guarded(_leave, retires=False)
 
 
 _recorders: WeakSet[Recorder] = WeakSet()

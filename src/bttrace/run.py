@@ -10,25 +10,33 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from .config import env_file
+from .config import env_file, read
 from .guard import say
 from .path import folder
 
 RUN_VARIABLE = "BTTRACE_RUN_PID"
 _NOT_FOUND = 127  # as the shell has it
-_OWN_NAMES = ("bttrace.run", "bttrace")
+_NOT_EXECUTABLE = 126
+_VALUED = ("--project", "--exporter", "--env-file")
+_RUNS = ("-m", "-c")  # what Python itself runs without a file
 _BLINDING = {"isolated": "-I", "ignore_environment": "-E", "no_site": "-S"}
+_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
+# One word of Python's own flags: single letters, then perhaps one that takes the rest, or the next word.
+_FLAGS = re.compile(r"-([A-Za-z?]*?)([cmWX].*)?", re.DOTALL)
 
 
 def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Adds what `run` takes to a parser."""
+    """Adds what `run` takes to a parser, but for the program."""
     parser.usage = f"{parser.prog} [options] (PROGRAM.py | -m MODULE | -c CODE | COMMAND) [ARGUMENT ...]"
+    parser.allow_abbrev = False
     parser.add_argument("--project", metavar="NAME", help="the Braintrust project that spans go to")
     parser.add_argument(
         "--exporter", metavar="NAMES", help="braintrust, local, console or none; several with commas"
@@ -39,58 +47,68 @@ def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-content", action="store_true", help="leave out messages, outputs and tool arguments"
     )
-    parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("-c", dest="code", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument(
-        "program", nargs=argparse.REMAINDER, help="the program and its arguments, as Python takes them"
-    )
     return parser
 
 
-def become(options: argparse.Namespace) -> int:
+def divided(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Divides a command line into our options and the program with its arguments.
+
+    argparse can't: it would take some of the program's own words, such as `--` or `-mjson`.
+    """
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if word == "--":
+            return words[:position], words[position + 1 :]
+        if word == "-" or not word.startswith("-") or word.startswith(_RUNS):
+            break
+        position += 2 if word in _VALUED else 1
+    return words[:position], words[position:]
+
+
+def become(options: argparse.Namespace, program: Sequence[str]) -> int:
     """Replaces this process by the program; returns an exit code only when it can't."""
-    program: list[str] = options.program
     if not program:
         say("nothing to run: give a program, such as: bttrace run app.py")
         return 2
     environment = _environment(options)
-    flags = _interpreter_flags()
-    if options.module or options.code:
-        command = [sys.executable, *flags, "-m" if options.module else "-c", *program]
-    elif _is_python(program[0]):
-        command = [sys.executable, *flags, *program]
-    else:
-        executable = shutil.which(program[0])
-        if executable is None:
-            say(f"can't run {program[0]!r}: no such file, and no such command on PATH. Check the name.")
-            return _NOT_FOUND
-        command = [executable, *program[1:]]
-    return _replace(command, environment)
+    if program[0].startswith(_RUNS) or _is_python(program[0]):
+        _warn_of_blindness(environment)
+        return _replace(sys.executable, [sys.executable, *_interpreter_flags(), *program], environment)
+    executable = shutil.which(program[0])
+    if executable is not None:
+        return _replace(executable, program, environment)
+    beside = shutil.which(program[0], path=os.path.dirname(sys.executable))  # venv/bin, not on PATH
+    if beside is not None:
+        return _replace(beside, [beside, *program[1:]], environment)
+    say(f"can't run {program[0]!r}: no such file, and no such command on PATH. Check the name.")
+    return _NOT_FOUND
 
 
-def _replace(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.name == "nt":  # where exec would return to the shell before the program ends
-        return subprocess.run(command, env=environment, check=False).returncode
+def _replace(executable: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
-        _exec(command, environment)
+        if os.name == "nt":  # where exec would return to the shell before the program ends
+            return subprocess.run(command, executable=executable, env=environment, check=False).returncode
+        _exec(executable, command, environment)
     except OSError as fault:
-        say(f"can't run {command[0]!r} ({fault.strerror}). Check the name and its permissions.")
-        return 126
+        say(f"can't run {executable!r} ({fault.strerror}). Check the name and its permissions.")
+        return _NOT_EXECUTABLE
 
 
-def _exec(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    os.execve(command[0], list(command), {**environment, RUN_VARIABLE: str(os.getpid())})
+def _exec(executable: str, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    for name in _IGNORED_BY_PYTHON:  # and so they would be by the program, which may be `sh`
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    os.execve(executable, list(command), {**environment, RUN_VARIABLE: str(os.getpid())})
 
 
 def _is_python(program: str) -> bool:
     """Tells whether a program is for Python to run, rather than an executable of its own."""
-    if program == "-" or program.endswith((".py", ".pyw", ".pyz")):
+    if program == "-" or os.path.isfile(os.path.join(program, "__main__.py")):
         return True
-    if os.path.isdir(program):
-        return os.path.exists(os.path.join(program, "__main__.py"))
-    return os.path.isfile(program) and not os.access(program, os.X_OK) and shutil.which(program) is None
+    if program.endswith((".py", ".pyw", ".pyz")):  # a missing one too: Python knows what to say
+        return os.path.exists(program) or shutil.which(program) is None
+    return os.path.exists(program) and shutil.which(program) is None
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
@@ -108,29 +126,36 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         environment["BTTRACE_EXPORTER"] = options.exporter
     if options.no_content:
         environment["BTTRACE_CAPTURE_CONTENT"] = "false"
-    path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    if folder() not in path:
-        environment["PYTHONPATH"] = os.pathsep.join([folder(), *path])
+    path = environment.get("PYTHONPATH", "")  # kept as it is: an empty entry is the working folder
+    if folder() not in path.split(os.pathsep):
+        environment["PYTHONPATH"] = folder() + (os.pathsep + path if path else "")
     return environment
+
+
+def _warn_of_blindness(environment: Mapping[str, str]) -> None:
+    blinding = [flag for name, flag in _BLINDING.items() if getattr(sys.flags, name)]
+    if blinding and read(environment).exporters:
+        say(
+            f"Python runs with {' '.join(blinding)}, which keeps the hook out of the program: "
+            "it runs untraced. Leave the flag out, or call bttrace.enable() in the program."
+        )
 
 
 def _interpreter_flags() -> list[str]:
     """Gives the flags that Python itself was given, to be given to the program's Python."""
-    blinding = [flag for name, flag in _BLINDING.items() if getattr(sys.flags, name)]
-    if blinding:
-        say(
-            f"Python runs with {' '.join(blinding)}, which keeps the hook out of the program: it runs untraced. "
-            "Leave the flag out, or call bttrace.enable() in the program."
-        )
     flags: list[str] = []
-    given = sys.orig_argv[1:]
-    for position, word in enumerate(given):
-        takes_value = bool(flags) and flags[-1] in ("-X", "-W", "--check-hash-based-pycs")
-        if not takes_value and (
-            not word.startswith("-") or (word == "-m" and given[position + 1] in _OWN_NAMES)
-        ):
+    words = iter(sys.orig_argv[1:])
+    for word in words:
+        if word.startswith("--check-hash-based-pycs"):
+            flags += [word, *([next(words)] if "=" not in word else [])]
+            continue
+        found = _FLAGS.fullmatch(word)
+        if found is None or word == "-":
             break
-        flags.append(word)
+        letters, valued = found.groups()
+        if valued and valued[0] in "cm":  # what Python runs, which is us
+            return [*flags, f"-{letters}"] if letters else flags
+        flags += [word, *([next(words)] if valued in ("W", "X") else [])]
     return flags
 
 
@@ -138,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command."""
     about = (__doc__ or "").partition("\n\n")[0]
     parser = described(argparse.ArgumentParser(prog="python -m bttrace.run", description=about))
-    return become(parser.parse_args(arguments))
+    own, program = divided(sys.argv[1:] if arguments is None else arguments)
+    return become(parser.parse_args(own), program)
 
 
 if __name__ == "__main__":

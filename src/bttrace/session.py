@@ -122,7 +122,7 @@ _reason = "bttrace.enable() was not called"
 _left_behind: list[str] = []
 
 
-def enable(wiring: Wiring | None = None, **options: object) -> None:
+def _enable(wiring: Wiring | None = None, **options: object) -> None:
     """Starts a session unless there is one. See `bttrace.enable`."""
     global _session, _reason
     if _session is not None:
@@ -147,7 +147,7 @@ def enable(wiring: Wiring | None = None, **options: object) -> None:
 _start = guarded(Session.start)
 
 
-def disable() -> None:
+def _disable() -> None:
     """Ends the session, if there is one. See `bttrace.disable`."""
     global _session, _reason, _left_behind
     session, _session = _session, None
@@ -181,12 +181,17 @@ def status() -> Status:
     )
 
 
-def flush(timeout: float) -> bool:
+def _flush(timeout: float) -> bool:
     """Delivers what ended. See `bttrace.flush`."""
     session = _session
     if session is None or session.recorder is None:
         return True
     return session.recorder.flush(timeout)
+
+
+enable = guarded(_enable, retires=False)
+disable = guarded(_disable, retires=False)
+flush = guarded(_flush, retires=False)
 
 
 def _introduction(session: Session) -> str:

@@ -3,6 +3,8 @@
 Tool calls are given as (id, name, arguments as JSON text).
 """
 
+# ruff: noqa: A002 - arguments are called what the API calls its fields
+
 import json
 from collections.abc import Mapping, Sequence
 

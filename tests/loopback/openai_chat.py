@@ -3,6 +3,8 @@
 Tool calls are given as (id, name, arguments as JSON text).
 """
 
+# ruff: noqa: A002 - arguments are called what the API calls its fields
+
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.loopback.reply import GREETING, STREAM, Reply, pieces, sse, whole
@@ -71,8 +73,10 @@ def chat_stream(
     reasoning_field: str = "reasoning_content",
     done: bool = True,
 ) -> Reply:
-    """A streamed completion: the role, the reasoning, the text, the refusal, the tool calls one after the other with their
-    arguments in pieces, the finish reason, the usage if it is asked for, `[DONE]`.
+    """A streamed completion.
+
+    In this order: the role, the reasoning, the text, the refusal, the tool calls one after the other with their arguments in
+    pieces, the finish reason, the usage if it is asked for, `[DONE]`.
 
     With `parts` None it greets, or has no text beside tool calls or a refusal. `n` choices come interleaved. Usage that is asked for makes
     every other chunk carry `"usage": null`, as `stream_options.include_usage` does.

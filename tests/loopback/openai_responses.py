@@ -4,6 +4,8 @@ Item: one element of a response's output: reasoning, a message, a function call.
 Tool calls are given as (call id, name, arguments as JSON text).
 """
 
+# ruff: noqa: A002 - arguments are called what the API calls its fields
+
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.loopback.reply import GREETING, STREAM, Reply, pieces, sse, whole

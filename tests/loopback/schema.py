@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 SPAN_TYPES = frozenset(
-    ("llm", "score", "function", "eval", "task", "tool", "automation", "facet", "preprocessor", "classifier")
-    + ("review", "decision", "question", "log")
-)
+    ["llm", "score", "function", "eval", "task", "tool", "automation", "facet", "preprocessor", "classifier"]
+).union(["review", "decision", "question", "log"])
 """braintrust 0.47, _generated_types.py, `SpanType`."""
 
 _COUNTS = frozenset({"prompt_tokens", "completion_tokens", "tokens"})

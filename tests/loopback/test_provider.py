@@ -86,8 +86,9 @@ class TestProviderFaults:
         self, provider: ProviderServer, oai: openai.OpenAI, fault: dict[str, Any]
     ) -> None:
         provider.reply(replace(chat(), **fault))
-        with pytest.raises(openai.APIConnectionError):
+        with pytest.raises(openai.APIConnectionError) as caught:
             oai.chat.completions.create(model=MODEL, messages=ASKED)
+        assert not isinstance(caught.value, openai.APITimeoutError)
 
     def test_waits_and_gaps_are_kept_and_noted(self, provider: ProviderServer, oai: openai.OpenAI) -> None:
         provider.reply(replace(chat_stream(["a", "b"]), wait=0.1, first_wait=0.2, gap=0.05))

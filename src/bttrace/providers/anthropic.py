@@ -9,17 +9,24 @@ from __future__ import annotations
 import json
 
 from ..model import Endpoint, Json, Provider
-from ..paths import field, items, json_object, members, objects, plain, text
+from ..paths import at, field, items, json_object, members, objects, plain, position, text
 from .text import Text
 
 # delta type -> its field, and the content block's field that it continues
-_DELTAS = {
+_PIECES = {
     "text_delta": ("text", "text"),
     "input_json_delta": ("partial_json", "input"),
     "thinking_delta": ("thinking", "thinking"),
-    "signature_delta": ("signature", "signature"),
-    "compaction_delta": ("content", "content"),
 }
+# delta type -> fields that it sets whole (anthropic 2.11, lib/streaming/_beta_messages.py, accumulate_event)
+_WHOLE = {
+    "signature_delta": ("signature",),
+    "compaction_delta": ("content", "encrypted_content"),
+}
+# What a block starts with, or a delta brings, that the model has generated. A tool's name is.
+_STARTS = ("text", "data", "name")
+_GENERATED = ("text", "partial_json", "thinking", "content", "citation")
+_NOT_IN_MESSAGE = frozenset({"delta", "type", "usage"})
 _PROMPT = ("usage.input_tokens", "usage.cache_read_input_tokens", "usage.cache_creation_input_tokens")
 
 
@@ -28,8 +35,11 @@ def is_first_token(chunk: object) -> bool:
     kind = field(chunk, "type")
     if kind == "content_block_start":
         block = field(chunk, "content_block")
-        return bool(field(block, "text") or field(block, "data"))
-    return kind == "content_block_delta"
+        return any(field(block, name) for name in _STARTS)
+    if kind == "content_block_delta":
+        delta = field(chunk, "delta")
+        return any(field(delta, name) for name in _GENERATED)
+    return False
 
 
 def with_system(request: Json) -> object:
@@ -58,41 +68,32 @@ class MessageFold:
 
     def __init__(self) -> None:
         self._message: Json = {}
-        self._blocks: dict[object, Json] = {}
+        self._blocks: dict[int, Json] = {}
 
     def add(self, chunk: object) -> None:
         """Takes the next event."""
         kind = field(chunk, "type")
         if kind == "content_block_delta":
-            self._continue(self._blocks.setdefault(field(chunk, "index"), {}), field(chunk, "delta"))
+            _continue(self._blocks.setdefault(position(field(chunk, "index")), {}), field(chunk, "delta"))
         elif kind == "content_block_start":
-            self._blocks[field(chunk, "index")] = json_object(plain(field(chunk, "content_block")))
+            self._start(position(field(chunk, "index")), json_object(plain(field(chunk, "content_block"))))
         elif kind == "message_start":
-            self._message = dict(json_object(plain(field(chunk, "message"))))
+            self._message = json_object(plain(field(chunk, "message")))
         elif kind == "message_delta":
             self._message.update(json_object(plain(members(field(chunk, "delta")))))
+            beside = {name: value for name, value in members(chunk).items() if name not in _NOT_IN_MESSAGE}
+            self._message.update(json_object(plain(beside)))
             counted = json_object(plain(field(chunk, "usage")))
             usage = {**json_object(self._message.get("usage"))}
             usage.update({name: value for name, value in counted.items() if value is not None})
             self._message["usage"] = usage
 
-    @staticmethod
-    def _continue(block: Json, delta: object) -> None:
-        kind = field(delta, "type")
-        if kind == "citations_delta":
-            citations = list(items(block.get("citations")))
-            block["citations"] = [*citations, plain(field(delta, "citation"))]
-            return
-        source, target = _DELTAS.get(kind, ("", "")) if isinstance(kind, str) else ("", "")
-        piece = field(delta, source) if source else None
-        if not isinstance(piece, str):
-            return
-        held = block.get(target)
-        if isinstance(held, Text):
-            held.add(piece)
-        else:
-            joined = block[target] = Text(held if isinstance(held, str) else "")
-            joined.add(piece)
+    def _start(self, index: int, block: Json) -> None:
+        self._blocks[index] = block
+        if block.get("type") == "fallback":
+            # Another model goes on from here, and its price applies (anthropic 2.11, as above).
+            model = text(at(block, "to.model"))
+            self._message.update({"model": model} if model else {})
 
     def response(self) -> Json:
         """Gives the message so far; an empty object when no event came."""
@@ -102,12 +103,36 @@ class MessageFold:
         return {**self._message, "content": content}
 
 
+def _continue(block: Json, delta: object) -> None:
+    kind = field(delta, "type")
+    if kind == "citations_delta":
+        citations = list(items(block.get("citations")))
+        block["citations"] = [*citations, plain(field(delta, "citation"))]
+        return
+    if not isinstance(kind, str):
+        return
+    for name in _WHOLE.get(kind, ()):
+        given = plain(field(delta, name))
+        if given is not None:
+            block[name] = given
+    source, target = _PIECES.get(kind, ("", ""))
+    piece = field(delta, source)
+    if not isinstance(piece, str):
+        return
+    held = block.get(target)
+    if isinstance(held, Text):
+        held.add(piece)
+    else:
+        joined = block[target] = Text(held if isinstance(held, str) else "")
+        joined.add(piece)
+
+
 def _settled(block: Json) -> Json:
     whole = {name: str(value) if isinstance(value, Text) else value for name, value in block.items()}
     if isinstance(block.get("input"), Text):
         try:
             whole["input"] = json.loads(str(whole["input"]) or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # the stream was left in the middle of the arguments: they stay as the text that came
     return whole
 

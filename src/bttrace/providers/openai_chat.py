@@ -8,7 +8,7 @@ compatible hosts add to a delta: `reasoning_content` (DeepSeek, Groq), `reasonin
 from __future__ import annotations
 
 from ..model import Endpoint, Json
-from ..paths import field, items, members, objects, plain, text
+from ..paths import at, field, items, members, objects, plain, position, text
 from .text import Text
 
 # Strings that come in pieces. Every other string of a delta is sent whole, some of them again and again.
@@ -17,6 +17,7 @@ _PIECEWISE = frozenset(
         "arguments",
         "content",
         "data",
+        "input",
         "reasoning",
         "reasoning_content",
         "refusal",
@@ -25,7 +26,17 @@ _PIECEWISE = frozenset(
         "transcript",
     }
 )
-_GENERATED = ("content", "tool_calls", "refusal", "audio", "reasoning_content", "reasoning", "function_call")
+_GENERATED = (
+    "content",
+    "tool_calls",
+    "refusal",
+    "audio.data",
+    "audio.transcript",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "function_call",
+)
 _NOT_IN_RESPONSE = frozenset({"choices", "obfuscation", "usage"})
 
 
@@ -33,7 +44,7 @@ def is_first_token(chunk: object) -> bool:
     """Tells whether a chunk carries generated content; a delta with a role alone does not."""
     for choice in items(field(chunk, "choices")):
         delta = field(choice, "delta")
-        if delta is not None and any(field(delta, name) for name in _GENERATED):
+        if delta is not None and any(at(delta, path) for path in _GENERATED):
             return True
     return False
 
@@ -68,7 +79,9 @@ class _Parts:
             elif value is None:
                 fields.setdefault(name, None)
             elif isinstance(value, (str, int, float)):
-                fields[name] = value
+                # Some hosts send a name or an id once and repeat it empty.
+                if value != "" or name not in fields:
+                    fields[name] = value
             else:
                 held = fields.get(name)
                 nested = held if isinstance(held, _Parts) else _Parts()
@@ -80,7 +93,7 @@ class _Parts:
         entries = self._lists.setdefault(name, {})
         for value in values:
             index = field(value, "index")
-            if index is None:
+            if type(index) is not int:
                 entries[("appended", len(entries))] = plain(value)
                 continue
             entry = entries.get(index)
@@ -96,10 +109,14 @@ class _Parts:
             whole[name] = str(value) if isinstance(value, Text) else _settled(value)
         for name, entries in self._lists.items():
             # The response's tool calls have no index; only a delta's do (openai 3.52, types/chat).
-            whole[name] = [
+            merged = [
                 entry.plain(keep_index=name != "tool_calls") if isinstance(entry, _Parts) else entry
                 for entry in entries.values()
             ]
+            # Mistral sends its thinking as a list, and then the answer as text, both as `content`.
+            said = whole.get(name)
+            as_part = [{"type": "text", "text": said}] if said and isinstance(said, str) else []
+            whole[name] = [*merged, *as_part]
         return whole
 
 
@@ -113,7 +130,7 @@ class _Choice:
     def __init__(self) -> None:
         self.message = _Parts()
         self.finish_reason: object = None
-        self.logprobs: dict[str, list[object]] | None = None
+        self.logprobs: dict[str, list[object] | None] | None = None
 
     def add(self, choice: object) -> None:
         delta = field(choice, "delta")
@@ -124,7 +141,11 @@ class _Choice:
         if logprobs is not None:
             held = self.logprobs = self.logprobs or {}
             for name, tokens in members(logprobs).items():
-                held.setdefault(name, []).extend(plain(token) for token in items(tokens))
+                if tokens is None:
+                    held.setdefault(name, None)
+                else:
+                    held[name] = joined = held.get(name) or []
+                    joined.extend(plain(token) for token in items(tokens))
 
 
 class ChatFold:
@@ -132,30 +153,31 @@ class ChatFold:
 
     def __init__(self) -> None:
         self._head: Json = {}
-        self._choices: dict[object, _Choice] = {}
+        self._choices: dict[int, _Choice] = {}
 
     def add(self, chunk: object) -> None:
         """Takes the next chunk."""
         for choice in items(field(chunk, "choices")):
-            index = field(choice, "index") or 0
+            index = position(field(choice, "index"))
             held = self._choices.get(index)
             if held is None:
                 held = self._choices[index] = _Choice()
             held.add(choice)
-        if not self._head:
-            self._head = {
-                name: plain(value) for name, value in members(chunk).items() if name not in _NOT_IN_RESPONSE
-            }
-        usage = field(chunk, "usage")
+        head = self._head
+        if not (head.get("id") and head.get("model")):  # Azure's first chunk has both empty
+            for name, value in members(chunk).items():
+                if name not in _NOT_IN_RESPONSE and (value or name not in head):
+                    head[name] = plain(value)
+        usage = field(chunk, "usage") or at(chunk, "x_groq.usage")
         if usage is not None:
-            self._head["usage"] = plain(usage)
+            head["usage"] = plain(usage)
 
     def response(self) -> Json:
         """Gives the chat completion so far; an empty object when no chunk came."""
         if not self._head and not self._choices:
             return {}
         choices = []
-        for index, choice in sorted(self._choices.items(), key=lambda entry: str(entry[0])):
+        for index, choice in sorted(self._choices.items()):
             whole: Json = {"index": index, "message": choice.message.plain()}
             whole["finish_reason"] = choice.finish_reason
             if choice.logprobs is not None:

@@ -8,7 +8,7 @@ a stream which is left early still shows what came.
 from __future__ import annotations
 
 from ..model import Endpoint, Json
-from ..paths import field, items, json_object, plain, text
+from ..paths import field, items, json_object, plain, position, text
 from .text import Text
 
 _WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -36,7 +36,8 @@ _PARTS_ADDED = {
 def is_first_token(chunk: object) -> bool:
     """Tells whether an event carries generated content."""
     kind = field(chunk, "type")
-    return isinstance(kind, str) and kind.endswith(".delta") and bool(field(chunk, "delta"))
+    # A delta that is an object is a shell's output, which no model generated (openai 3.52, types/responses).
+    return isinstance(kind, str) and kind.endswith(".delta") and bool(text(field(chunk, "delta")))
 
 
 def with_instructions(request: Json) -> object:
@@ -59,54 +60,51 @@ class ResponseFold:
 
     def __init__(self) -> None:
         self._head: Json = {}
-        self._items: dict[object, Json] = {}
+        self._items: dict[int, Json] = {}
         self._whole = False
 
     def add(self, chunk: object) -> None:
         """Takes the next event."""
-        kind = field(chunk, "type")
-        part_delta = _PART_DELTAS.get(kind) if isinstance(kind, str) else None
-        if part_delta is not None:
-            self._continue_part(chunk, *part_delta)
+        kind = text(field(chunk, "type"))
+        if kind in _PART_DELTAS:
+            place, index, name = _PART_DELTAS[kind]
+            _continue(self._part(chunk, place, index), name, field(chunk, "delta"))
         elif kind in _ITEM_DELTAS:
-            _continue(self._item(chunk), _ITEM_DELTAS[str(kind)], field(chunk, "delta"))
+            _continue(self._item(chunk), _ITEM_DELTAS[kind], field(chunk, "delta"))
         elif kind in _WHOLE or kind in _HEADS:
             self._head = json_object(plain(field(chunk, "response")))
             self._whole = kind in _WHOLE
         elif kind in ("response.output_item.added", "response.output_item.done"):
             item = plain(field(chunk, "item"))
-            self._items[field(chunk, "output_index")] = json_object(item)
+            self._items[position(field(chunk, "output_index"))] = json_object(item)
         elif kind in _PARTS_ADDED:
-            place, index = _PARTS_ADDED[str(kind)]
-            parts = self._parts(chunk, place)
-            parts[field(chunk, index)] = json_object(plain(field(chunk, "part")))
+            place, index = _PARTS_ADDED[kind]
+            self._part(chunk, place, index).update(json_object(plain(field(chunk, "part"))))
+        elif kind == "error":
+            # The SDK hands this event over and raises nothing (openai 3.52, types/responses).
+            error = {name: plain(field(chunk, name)) for name in ("code", "message", "param")}
+            self._head = {**self._head, "status": "failed", "error": error}
 
     def _item(self, chunk: object) -> Json:
-        return self._items.setdefault(field(chunk, "output_index"), {})
+        return self._items.setdefault(position(field(chunk, "output_index")), {})
 
-    def _parts(self, chunk: object, place: str) -> _Parts:
-        """Gives an item's parts by index; they become a list in the response."""
+    def _part(self, chunk: object, place: str, index: str) -> Json:
+        """Gives the part of an item that an event is about."""
         item = self._item(chunk)
         held = item.get(place)
-        if isinstance(held, _Parts):
-            return held
-        parts = _Parts(enumerate(map(json_object, items(held))))
-        item[place] = parts
-        return parts
-
-    def _continue_part(self, chunk: object, place: str, index: str, name: str) -> None:
-        parts = self._parts(chunk, place)
-        _continue(parts.setdefault(field(chunk, index), {}), name, field(chunk, "delta"))
+        if not isinstance(held, _Parts):
+            held = item[place] = _Parts(enumerate(map(json_object, items(held))))
+        return held.setdefault(position(field(chunk, index)), {})
 
     def response(self) -> Json:
         """Gives the response so far; an empty object when no event came."""
-        if self._whole or (not self._head and not self._items):
+        if not self._items or (self._whole and items(self._head.get("output"))):
             return self._head
-        output = [_settled(item) for _, item in sorted(self._items.items(), key=_by_index)]
+        output = [_settled(item) for _, item in sorted(self._items.items())]
         return {**self._head, "output": output}
 
 
-class _Parts(dict[object, Json]):
+class _Parts(dict[int, Json]):
     """An item's parts by index, which become a list."""
 
 
@@ -125,14 +123,10 @@ def _settled(value: object) -> object:
     if isinstance(value, Text):
         return str(value)
     if isinstance(value, _Parts):
-        return [_settled(part) for _, part in sorted(value.items(), key=_by_index)]
+        return [_settled(part) for _, part in sorted(value.items())]
     if isinstance(value, dict):
         return {name: _settled(item) for name, item in value.items()}
     return value
-
-
-def _by_index(entry: tuple[object, Json]) -> int:
-    return entry[0] if isinstance(entry[0], int) else 0
 
 
 RESPONSES = Endpoint(

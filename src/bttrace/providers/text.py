@@ -27,7 +27,7 @@ class Text:
             pieces.clear()
 
     def __str__(self) -> str:
-        return "".join(self._joined) + "".join(self._pieces)
+        return "".join([*self._joined, *self._pieces])
 
     def __bool__(self) -> bool:
         return bool(self._joined) or any(self._pieces)

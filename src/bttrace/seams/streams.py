@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..guard import guarded
+from ..model import StreamEnd
 from .calls import Call
 
 EXTENSION = "bttrace"
@@ -47,12 +48,28 @@ def _is_first_token(call: Call, chunk: object) -> bool:
     return call.is_first_token(chunk)
 
 
+def _hand_over(call: Call) -> None:
+    call.hand_over()
+
+
+def _exhaust(call: Call) -> None:
+    call.end("exhausted")
+
+
+def _fail(call: Call, error: BaseException) -> None:
+    call.fail(error)
+
+
+def _leave(call: Call, end: StreamEnd) -> None:
+    call.end(end, call.last_chunk)
+
+
 watched = guarded(_watched)
 _first = guarded(_is_first_token)
-_handed_over = guarded(lambda call: call.hand_over())
-_exhausted = guarded(lambda call: call.end("exhausted"))
-_failed = guarded(lambda call, error: call.fail(error))
-_left = guarded(lambda call, end: call.end(end, call.last_chunk))
+_handed_over = guarded(_hand_over)
+_exhausted = guarded(_exhaust)
+_failed = guarded(_fail)
+_left = guarded(_leave)
 
 
 def followed(call: Call, chunks: Iterator[Any], response: Any, now: Callable[[], int]) -> Iterator[Any]:

@@ -1,0 +1,42 @@
+# make demo    set up, run two real agents under the hook, print what was traced
+# make test    set up, check and test everything
+# make bench   set up, measure
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint bench clean
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bttrace needs Python 3.10 or newer; say which: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)
+	@echo "$$ bttrace run --exporter local examples/openai_agent.py"
+	@$(BIN)/python examples/provider_server.py -- $(BIN)/bttrace run --exporter local examples/openai_agent.py
+	@echo
+	@echo "$$ bttrace run --exporter local examples/anthropic_agent.py"
+	@$(BIN)/python examples/provider_server.py -- $(BIN)/bttrace run --exporter local examples/anthropic_agent.py
+	@echo
+	@echo "To send the same to Braintrust: BRAINTRUST_API_KEY=... $(BIN)/python examples/provider_server.py -- $(BIN)/bttrace run examples/openai_agent.py"
+
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+
+clean:
+	rm -rf $(VENV) .bttrace .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,26 @@
+"""What every test shares: our own faults are raised, and nothing of the developer's environment leaks in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+import bttrace
+
+_STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(_STRANGERS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("BTTRACE_STRICT", "1")
+
+
+@pytest.fixture(autouse=True)
+def _off_afterwards(_clean_environment: None) -> Iterator[None]:
+    yield
+    bttrace.disable()

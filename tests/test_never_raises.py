@@ -1,0 +1,173 @@
+"""Faults of our own never reach the application: every internal function is made to raise, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+import openai
+import pytest
+
+import bttrace
+from bttrace import guard, session
+from tests.loopback import replies
+from tests.loopback.provider import ProviderServer
+
+# The application's own call runs through these, and they do nothing but pass it on and call guarded functions.
+PASSING_ON = {
+    "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Seam._stream", "Seam._astream",
+    "Seam._stream_close", "Seam._response_close", "Seam._aresponse_close", "followed", "afollowed",
+    "ImportHook.find_spec", "_found_by_others", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
+}  # fmt: skip
+# The guard itself; and what only a person asks for, and answers to a person.
+NOT_INSIDE = {"bttrace.guard", "bttrace.log", "bttrace.testing", "bttrace.report", "bttrace.run", "bttrace.show",
+              "bttrace.path", "bttrace.__main__", "bttrace.tree", "bttrace.journal", "bttrace.sinks.console",
+              "bttrace"}  # fmt: skip
+QUESTION: list[Any] = [{"role": "user", "content": "hello"}]
+
+
+def _internal_functions() -> Iterator[tuple[str, FunctionType]]:
+    for found in pkgutil.walk_packages(bttrace.__path__, "bttrace."):
+        if found.name in NOT_INSIDE or found.name.startswith("bttrace.sitecustomize"):
+            continue
+        module = importlib.import_module(found.name)
+        for name, function in _functions(module):
+            written = function.__code__.co_filename == module.__file__  # not made by dataclass
+            if written and not function.__code__.co_freevars and name not in PASSING_ON:
+                yield f"{found.name}:{name}", function
+
+
+def _functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+    for value in vars(module).values():
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and value.__qualname__ != "guarded.<locals>.safe":
+            yield value.__qualname__, value
+        elif inspect.isclass(value) and value.__module__ == module.__name__ and not getattr(value, "_is_protocol", False):
+            for member in vars(value).values():
+                inner = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
+                if inspect.isfunction(inner) and inner.__module__ == module.__name__:
+                    yield inner.__qualname__, inner
+
+
+FUNCTIONS = dict(_internal_functions())
+
+
+def _raise(*_args: object, **_kwargs: object) -> None:
+    raise ArithmeticError("broken")
+
+
+def _program(url: str) -> list[object]:
+    """What an application sees of its calls: results, types, exceptions."""
+    client = openai.OpenAI(base_url=url, api_key="k", max_retries=1)
+    seen: list[object] = []
+    answer = client.chat.completions.create(model="m", messages=QUESTION)
+    seen += [type(answer), answer.to_dict()]
+    stream = client.chat.completions.create(model="m", messages=QUESTION, stream=True)
+    seen += [type(stream), [chunk.to_dict() for chunk in stream]]
+    with client.chat.completions.create(model="m", messages=QUESTION, stream=True) as early:
+        seen.append(next(early).to_dict())
+    with client.chat.completions.with_streaming_response.create(model="m", messages=QUESTION) as raw:
+        seen.append(raw.read())
+    try:
+        client.chat.completions.create(model="fails", messages=QUESTION)
+    except openai.BadRequestError as error:
+        seen += [type(error), str(error)]
+    seen.append(asyncio.run(_async_program(url)))
+    return seen
+
+
+async def _async_program(url: str) -> list[object]:
+    async with openai.AsyncOpenAI(base_url=url, api_key="k", max_retries=0) as client:
+        answer = await client.chat.completions.create(model="m", messages=QUESTION)
+        stream = await client.chat.completions.create(model="m", messages=QUESTION, stream=True)
+        return [answer.to_dict(), type(stream), [chunk.to_dict() async for chunk in stream]]
+
+
+def _answer(request: Any) -> replies.Reply:
+    body = request.json
+    if body["model"] == "fails":
+        return replies.openai_error(400, "no such model")
+    return replies.chat_stream(["Hel", "lo"]) if body.get("stream") else replies.chat("Hello")
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ProviderServer]:
+    with ProviderServer() as server:
+        server.reply(_answer)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def untraced(provider: ProviderServer) -> tuple[list[object], list[bytes]]:
+    provider.requests.clear()
+    seen = _program(provider.openai_url)
+    return seen, [request.body for request in provider.requests]
+
+
+@pytest.fixture
+def _our_faults_are_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.delenv("BTTRACE_STRICT")
+    monkeypatch.setenv("BTTRACE_EXPORTER", "local")
+    monkeypatch.setenv("BTTRACE_JOURNAL_DIR", str(tmp_path))
+
+
+def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[object]]) -> list[object]:
+    """Gives what a program saw under the hook while one function raised."""
+    code = function.__code__
+    # The code is replaced, not the name, so that every reference to the function is hit.
+    function.__code__ = _raise.__code__
+    session.enable()
+    try:
+        seen = program()
+        bttrace.flush(2)
+        return seen
+    finally:
+        bttrace.disable()
+        function.__code__ = code
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.usefixtures("_our_faults_are_ours")
+def test_a_fault_of_ours_changes_nothing(
+    name: str, provider: ProviderServer, untraced: tuple[list[object], list[bytes]]
+) -> None:
+    provider.requests.clear()
+    seen = _traced_with_a_fault(FUNCTIONS[name], lambda: _program(provider.openai_url))
+    assert seen == untraced[0]
+    assert [request.body for request in provider.requests] == untraced[1]
+
+
+@pytest.mark.usefixtures("_our_faults_are_ours")
+def test_a_fault_is_said_once_and_the_hook_retires(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = 0
+
+    def fails() -> None:
+        nonlocal calls
+        calls += 1
+        raise ArithmeticError("broken")
+
+    safe = guard.guarded(fails)
+    for _ in range(guard.PATIENCE + 3):
+        assert safe() is None
+    assert calls == guard.PATIENCE
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "ArithmeticError: broken" in said[0]
+    assert "switched off" in said[1]
+
+
+def test_under_strict_a_fault_is_raised() -> None:
+    with pytest.raises(ArithmeticError):
+        guard.guarded(_raise)()
+
+
+def test_interrupts_pass() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        guard.guarded(interrupted)()
