@@ -72,7 +72,11 @@ def test_an_existing_project_is_found_and_not_made_again(
     _call(provider)
     assert bttrace.flush()
     assert len(braintrust_api.rows("Known")) == 1
-    assert not [request for request in braintrust_api.requests if (request.method, request.route) == ("POST", "/v1/project")]
+    assert not [
+        request
+        for request in braintrust_api.requests
+        if (request.method, request.route) == ("POST", "/v1/project")
+    ]
 
 
 def test_a_project_by_id_needs_no_lookup(braintrust_api: BraintrustServer, provider: ProviderServer) -> None:
@@ -89,7 +93,7 @@ def test_the_login_tells_the_address_of_the_api(provider: ProviderServer) -> Non
         bttrace.enable(api_key=server.key, app_url=server.url, org_name="second", project="P")
         _call(provider)
         assert bttrace.flush()
-        assert [request.route for request in server.requests][0] == "/api/apikey/login"
+        assert server.requests[0].route == "/api/apikey/login"
         assert len(server.rows("P")) == 1
 
 
@@ -180,9 +184,19 @@ def test_exit_is_bounded_whatever_the_api_does(provider: ProviderServer, tmp_pat
         if fault == "refuses":
             variables["BRAINTRUST_API_URL"] = "http://127.0.0.1:9"
         else:
-            server.fault("/", times=None, hang=fault == "hangs", drip=fault == "drips", status=500 if fault == "fails" else None)
+            server.fault(
+                "/",
+                times=None,
+                hang=fault == "hangs",
+                drip=fault == "drips",
+                status=500 if fault == "fails" else None,
+            )
         began = time.monotonic()
-        program = "import time, atexit\n" + CALL + "atexit.register(lambda: print(time.monotonic()))\nbegan = time.monotonic()\n"
+        program = (
+            "import time, atexit\n"
+            + CALL
+            + "atexit.register(lambda: print(time.monotonic()))\nbegan = time.monotonic()\n"
+        )
         done = hooked(program, variables, provider.env(), cwd=tmp_path)
         assert done.returncode == 0
         assert done.stdout.startswith("done\n")
@@ -211,7 +225,9 @@ ask("outside")
 def test_calls_inside_the_applications_own_span_become_its_children(
     braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path
 ) -> None:
-    done = hooked(INSIDE, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "Ours"}, cwd=tmp_path)
+    done = hooked(
+        INSIDE, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "Ours"}, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     theirs = {row["span_attributes"]["name"]: row for row in braintrust_api.rows("Theirs")}
     child = theirs["llm.generation (gpt-4o-mini-2024-07-18)"]
@@ -241,11 +257,15 @@ braintrust.Eval("Evals", data=lambda: [{"input": "one"}, {"input": "two"}], task
 def test_calls_inside_an_eval_belong_to_its_experiment(
     braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path
 ) -> None:
-    done = hooked(EVAL, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "Ours"}, cwd=tmp_path)
+    done = hooked(
+        EVAL, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "Ours"}, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert braintrust_api.rows("Ours") == []
     rows = braintrust_api.rows("Evals")
-    experiments = [row for row in braintrust_api.rows() if row["span_attributes"].get("type") in ("llm", "task", "eval")]
+    experiments = [
+        row for row in braintrust_api.rows() if row["span_attributes"].get("type") in ("llm", "task", "eval")
+    ]
     by_id = {row["span_id"]: row for row in experiments}
     calls = [row for row in experiments if row["span_attributes"]["type"] == "llm"]
     assert len(calls) == 2

@@ -44,9 +44,17 @@ def _internal_functions() -> Iterator[tuple[str, FunctionType]]:
 
 def _functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
     for value in vars(module).values():
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and value.__qualname__ != "guarded.<locals>.safe":
+        if (
+            inspect.isfunction(value)
+            and value.__module__ == module.__name__
+            and value.__qualname__ != "guarded.<locals>.safe"
+        ):
             yield value.__qualname__, value
-        elif inspect.isclass(value) and value.__module__ == module.__name__ and not getattr(value, "_is_protocol", False):
+        elif (
+            inspect.isclass(value)
+            and value.__module__ == module.__name__
+            and not getattr(value, "_is_protocol", False)
+        ):
             for member in vars(value).values():
                 inner = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
                 if inspect.isfunction(inner) and inner.__module__ == module.__name__:

@@ -112,7 +112,7 @@ def _is_loading(module: ModuleType) -> bool:
 
 
 def _is_lazy(module: ModuleType) -> bool:
-    """Tells whether a module waits for its first use (`_LazyModule`, Python 3.10 to 3.13, `importlib/util.py`)."""
+    """Tells whether a module is loaded at its first use (Python 3.10 to 3.13, `importlib/util.py`)."""
     lazy = getattr(sys.modules.get("importlib.util"), "_LazyModule", None)
     return lazy is not None and issubclass(type(module), lazy)
 

@@ -42,7 +42,6 @@ class Call:
         "error",
         "first_token",
         "headers",
-        "last_chunk",
         "parent",
         "request",
         "response",
@@ -67,7 +66,6 @@ class Call:
         self.streamed = False
         self.stream_end: StreamEnd | None = None
         self.first_token = 0
-        self.last_chunk = 0
         self.chunks: list[object] = []
         self.ended = 0
         self.started = recorder.clock.now()
@@ -98,8 +96,8 @@ class Call:
         self._recorder.put(self)
 
     def leave(self) -> None:
-        """Ends a call whose stream nobody will read on, at its last chunk."""
-        self.end("dropped", self.last_chunk)
+        """Ends a call whose stream nobody will read on."""
+        self.end("dropped")
 
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""

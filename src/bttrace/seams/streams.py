@@ -32,7 +32,7 @@ class Watch:
 
     def __del__(self) -> None:
         if not self.call.ended:
-            _left(self.call, "dropped")
+            _left(self.call, "dropped", 0)
 
 
 def _watched(stream: Any) -> Call | None:
@@ -60,8 +60,9 @@ def _fail(call: Call, error: BaseException) -> None:
     call.fail(error)
 
 
-def _leave(call: Call, end: StreamEnd) -> None:
-    call.end(end, call.last_chunk)
+def _leave(call: Call, end: StreamEnd, last_chunk: int) -> None:
+    """Ends a call whose reader left without a word: at its last chunk, since who knows when we are told."""
+    call.end(end, last_chunk)
 
 
 watched = guarded(_watched)
@@ -76,19 +77,20 @@ def followed(call: Call, chunks: Iterator[Any], response: Any, now: Callable[[],
     """Yields the chunks of a stream as they come, and ends its call by whichever way it ends."""
     held = call.chunks
     waiting = True
+    last = 0
     try:
         for chunk in chunks:
-            call.last_chunk = now()
+            last = now()
             held.append(chunk)
             if waiting and _first(call, chunk):
-                call.first_token = call.last_chunk
+                call.first_token = last
                 waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
                 held = call.chunks
             yield chunk
     except GeneratorExit:
-        _left(call, "closed" if response.is_closed else "dropped")
+        _left(call, "closed" if response.is_closed else "dropped", last)
         raise
     except BaseException as error:
         _failed(call, error)
@@ -102,19 +104,20 @@ async def afollowed(
     """Does for an asynchronous stream what `followed` does."""
     held = call.chunks
     waiting = True
+    last = 0
     try:
         async for chunk in chunks:
-            call.last_chunk = now()
+            last = now()
             held.append(chunk)
             if waiting and _first(call, chunk):
-                call.first_token = call.last_chunk
+                call.first_token = last
                 waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
                 held = call.chunks
             yield chunk
     except GeneratorExit:
-        _left(call, "closed" if response.is_closed else "dropped")
+        _left(call, "closed" if response.is_closed else "dropped", last)
         raise
     except BaseException as error:
         _failed(call, error)

@@ -1,0 +1,182 @@
+"""The local sink: a journal on disk, and trees in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bttrace.journal import newest, printed, rows
+from bttrace.tree import Ink, drawn, traces
+from tests.loopback import replies
+from tests.loopback.provider import ProviderServer
+from tests.programs import environment, hooked
+
+LOCAL = {"BTTRACE_EXPORTER": "local"}
+FIELDS = {
+    "id", "span_id", "root_span_id", "span_attributes", "created", "input", "output", "metadata", "metrics", "context",
+}  # fmt: skip
+CALL = """
+import openai
+openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hello"}])
+"""
+
+
+@pytest.fixture
+def provider() -> Iterator[ProviderServer]:
+    with ProviderServer() as server:
+        server.reply(replies.chat("Hello"))
+        yield server
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted((folder / ".bttrace").glob("*.jsonl"))
+
+
+def test_each_span_is_one_line_with_the_public_names(provider: ProviderServer, tmp_path: Path) -> None:
+    done = hooked(CALL * 2, LOCAL, provider.env(), cwd=tmp_path)
+    assert done.returncode == 0
+    [journal] = _journals(tmp_path)
+    assert re.fullmatch(r"\d{8}T\d{6}Z-\d+\.jsonl", journal.name)
+    assert journal.stat().st_mode & 0o777 == 0o600
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert len(lines) == 2
+    assert all(set(line) == FIELDS for line in lines)
+
+
+def test_run_prints_the_trees_at_exit_plain_without_a_terminal(
+    provider: ProviderServer, tmp_path: Path
+) -> None:
+    done = hooked(CALL, LOCAL, provider.env(), cwd=tmp_path)
+    assert done.stdout == ""
+    assert "\x1b" not in done.stderr
+    assert re.search(
+        r"^llm\.generation \(gpt-4o-mini-2024-07-18\)  [\d.]+ m?s  .*in, .*out$", done.stderr, re.MULTILINE
+    )
+    assert f"kept in {_journals(tmp_path)[0].relative_to(tmp_path)}" in done.stderr
+
+
+def test_the_sitecustomize_door_prints_no_tree(provider: ProviderServer, tmp_path: Path) -> None:
+    folder = subprocess.run(
+        [sys.executable, "-m", "bttrace.path"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    variables = environment(LOCAL, provider.env(), {"PYTHONPATH": folder})
+    done = subprocess.run(
+        [sys.executable, "-c", CALL], env=variables, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert len(_journals(tmp_path)) == 1
+
+
+def test_a_killed_process_leaves_every_finished_line_whole(provider: ProviderServer, tmp_path: Path) -> None:
+    code = CALL * 3 + "import os, signal, time\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    done = hooked(code, LOCAL, provider.env(), cwd=tmp_path)
+    assert done.returncode == -signal.SIGKILL
+    found, damaged = rows(_journals(tmp_path)[0])
+    assert (len(found), damaged) == (3, 0)
+
+
+def test_a_forked_child_keeps_a_journal_of_its_own(provider: ProviderServer, tmp_path: Path) -> None:
+    code = CALL + "import os\npid = os.fork()\n" + CALL + "os.waitpid(pid, 0) if pid else None\n"
+    done = hooked(code, LOCAL, provider.env(), cwd=tmp_path)
+    assert done.returncode == 0
+    counts = sorted(len(rows(journal)[0]) for journal in _journals(tmp_path))
+    assert counts == [1, 2]
+
+
+def test_a_journal_that_cannot_be_written_is_one_message(provider: ProviderServer, tmp_path: Path) -> None:
+    (tmp_path / ".bttrace").write_text("in the way")
+    done = hooked(CALL * 3 + "print('fine')", LOCAL, provider.env(), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    [line] = [line for line in done.stderr.splitlines() if line]
+    assert str(tmp_path / ".bttrace") in line
+    assert "BTTRACE_JOURNAL_DIR" in line
+
+
+def test_show_prints_the_newest_journal_and_counts_damage(provider: ProviderServer, tmp_path: Path) -> None:
+    hooked(CALL, LOCAL, provider.env(), cwd=tmp_path)
+    [journal] = _journals(tmp_path)
+    with journal.open("a") as file:
+        file.write('{"broken": \n[1]\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "bttrace.show"],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("llm.generation (gpt-4o-mini-2024-07-18)")
+    assert done.stderr == f"bttrace: 2 damaged lines of {journal.relative_to(tmp_path)} skipped.\n"
+
+
+def test_show_without_a_journal_says_how_to_make_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bttrace.show"],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "bttrace run --exporter local" in done.stderr
+
+
+def _row(span: str, parent: str | None, start: float, **more: object) -> dict[str, object]:
+    return {
+        "span_id": span, "root_span_id": "r", "span_parents": [parent] if parent else None,
+        "span_attributes": {"name": span}, "metrics": {"start": start, "end": start + 1.5}, **more,
+    }  # fmt: skip
+
+
+def test_a_tree_is_drawn_by_parents_and_starts() -> None:
+    found = [
+        _row("c", "b", 3),
+        _row("a", None, 1),
+        _row("d", "a", 4, error="E: bad\nmore"),
+        _row("b", "a", 2),
+    ]
+    [trace] = traces(found)
+    assert list(drawn(trace, Ink(colours=False))) == [
+        "a  1.50 s",
+        "├─ b  1.50 s",
+        "│  └─ c  1.50 s",
+        "└─ d  1.50 s",
+        "      E: bad",
+    ]
+
+
+def test_a_tree_in_colours_shows_errors_in_red_and_no_foreign_escapes() -> None:
+    [trace] = traces([_row("\x1b[2Jname", None, 1, error="\x1b[31mbad")])
+    text = "\n".join(drawn(trace, Ink(colours=True)))
+    assert "\x1b[31m\ufffd[31mbad\x1b[0m" in text
+    assert "\x1b[2J" not in text
+
+
+def test_a_span_without_its_parent_stands_as_a_root() -> None:
+    [trace] = traces([_row("b", "gone", 2)])
+    assert list(drawn(trace, Ink(colours=False))) == ["b  1.50 s"]
+
+
+def test_only_the_last_traces_are_printed_when_there_are_many() -> None:
+    many = [{**_row("s", None, start), "root_span_id": str(start)} for start in range(30)]
+    lines = list(printed(many, sys.stderr, most=20))
+    assert lines[0] == "... 10 earlier traces are not shown"
+    assert len(lines) == 21
+
+
+def test_the_newest_journal_is_the_one_written_last(tmp_path: Path) -> None:
+    assert newest(tmp_path) is None
+    for name, age in (("b.jsonl", 2), ("a.jsonl", 1)):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, ns=(-age * 10**9 + 10**18,) * 2)
+    assert newest(tmp_path) == tmp_path / "a.jsonl"
