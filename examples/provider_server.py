@@ -35,6 +35,10 @@ class ProviderServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # the default of 5 resets connections when many agents start at once
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that left is nothing to report
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     @property
     def variables(self) -> dict[str, str]:
         """What to set in the environment of an application, for its SDK to come here."""

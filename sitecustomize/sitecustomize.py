@@ -1,6 +1,6 @@
 """The door on PYTHONPATH: Python imports this file when it starts.
 
-It first loads the sitecustomize that it hides, if there is one. Then, if the environment
+It first imports the sitecustomize that it hides, if there is one. Then, if the environment
 asks for tracing, it starts bttrace; if not, it imports nothing and leaves no trace but
 its own name in sys.modules. Any Python may meet this file on PYTHONPATH, however old and
 without bttrace, so it uses no syntax that one could not read.
@@ -9,28 +9,34 @@ without bttrace, so it uses no syntax that one could not read.
 import os
 import sys
 
-
-def _hidden():
-    """Gives the loader spec of the sitecustomize that this file hides, or None."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != here]
-    for finder in sys.meta_path:
-        find_spec = getattr(finder, "find_spec", None)
-        spec = find_spec("sitecustomize", None) if find_spec else None
-        if spec is not None and spec.loader is not None:
-            return spec
-    return None
+_PARENTS = 64  # how far up bttrace looks for an env file
 
 
-def _load(spec):
-    """Loads the hidden module under its own name; what it raises is its own affair."""
-    module = type(sys)("sitecustomize")
-    module.__spec__ = spec
-    module.__loader__ = spec.loader
-    module.__file__ = spec.origin
-    module.__package__ = ""
-    sys.modules["sitecustomize"] = module
-    spec.loader.exec_module(module)
+def _import_hidden():
+    """Imports the sitecustomize that this file hides; what it raises is its own affair.
+
+    Python's own import does it, with this folder off the path and this module out of the
+    way: so packages, zip files and other tools that play the same trick work as ever.
+    """
+    here = os.path.dirname(_absolute(__file__))
+    sys.path[:] = [entry for entry in sys.path if _absolute(entry) != here]
+    ours = sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # noqa: F401
+    except ImportError as fault:
+        # site.py passes over this one too, and over no other; Python 2 passes over them all.
+        if getattr(fault, "name", "sitecustomize") != "sitecustomize":
+            raise
+        if ours is not None:
+            sys.modules["sitecustomize"] = ours
+    return ours  # Python 2 empties a module that nobody holds
+
+
+def _absolute(path):
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working folder is gone
+        return path
 
 
 def _wanted():
@@ -41,14 +47,24 @@ def _wanted():
     exporter = os.environ.get("BTTRACE_EXPORTER", "").strip().lower()
     if exporter:
         return exporter != "none"
-    if os.environ.get("BRAINTRUST_API_KEY", "").strip():
-        return True
+    return bool(os.environ.get("BRAINTRUST_API_KEY", "").strip()) or _nearest_file_names_a_key()
+
+
+def _nearest_file_names_a_key():
+    """Tells whether the nearest .env.braintrust may hold a key, or can't be read, which bttrace will say."""
     folder = os.getcwd()
-    while not os.path.isfile(os.path.join(folder, ".env.braintrust")):
+    for _ in range(_PARENTS + 1):
+        candidate = os.path.join(folder, ".env.braintrust")
+        if os.path.isfile(candidate):
+            try:
+                with open(candidate, "rb") as file:
+                    return b"BRAINTRUST_API_KEY" in file.read()
+            except OSError:
+                return True
         folder, below = os.path.dirname(folder), folder
         if folder == below:
-            return False
-    return True
+            break
+    return False
 
 
 def _start():
@@ -68,10 +84,7 @@ def _start():
             )
 
 
-if sys.version_info >= (3, 4):
-    _spec = _hidden()
-    try:
-        if _spec is not None:
-            _load(_spec)
-    finally:
-        _start()
+try:
+    _ours = _import_hidden()
+finally:
+    _start()

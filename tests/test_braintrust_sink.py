@@ -13,7 +13,7 @@ import bttrace
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
-from tests.programs import hooked
+from tests.processes import hooked
 
 CALL = """
 import openai

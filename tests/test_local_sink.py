@@ -17,7 +17,7 @@ from bttrace.journal import newest, printed, rows
 from bttrace.tree import Ink, drawn, traces
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
-from tests.programs import environment, hooked
+from tests.processes import environment, hooked
 
 LOCAL = {"BTTRACE_EXPORTER": "local"}
 FIELDS = {

@@ -22,7 +22,7 @@ from tests.loopback.provider import ProviderServer
 PASSING_ON = {
     "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Seam._stream", "Seam._astream",
     "Seam._stream_close", "Seam._response_close", "Seam._aresponse_close", "followed", "afollowed",
-    "ImportHook.find_spec", "_found_by_others", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
+    "ImportHook.find_spec", "_found_by_others", "Watch.__del__", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
 }  # fmt: skip
 # The guard itself; and what only a person asks for, and answers to a person.
 NOT_INSIDE = {"bttrace.guard", "bttrace.log", "bttrace.testing", "bttrace.report", "bttrace.run", "bttrace.show",

@@ -12,7 +12,7 @@ import pytest
 
 from bttrace import config
 from tests.loopback.braintrust import BraintrustServer
-from tests.programs import ROOT, environment
+from tests.processes import ROOT, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)

@@ -20,7 +20,7 @@ from bttrace.testing import CountedIds, ManualClock, capture
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
-from tests.programs import hooked
+from tests.processes import hooked
 
 
 class Ended:

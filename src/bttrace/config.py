@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Value = str | float | bool | None
 
 ENV_FILE = ".env.braintrust"
+RUN_VARIABLE = "BTTRACE_RUN_PID"  # set by `bttrace run`: the process whose trees are printed when it ends
 _PARENTS = 64  # how far up braintrust 0.47 (`env.py`) looks for its env file
 _TRUE = ("true", "1", "yes", "y", "on")
 _FALSE = ("false", "0", "no", "n", "off")

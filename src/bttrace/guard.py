@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 5
 _said: set[str] = set()
+_faults: dict[object, int] = {}
+_retired: set[object] = set()
 
 
 def strict() -> bool:
@@ -47,25 +49,26 @@ def say_once(message: str, *, about: str = "", level: str = "warning") -> None:
 
 
 def forget() -> None:
-    """Lets every line be said again: a new session has its own troubles."""
+    """Lets every line be said again, and every hook work again: a new session has its own troubles."""
     _said.clear()
+    _faults.clear()
+    _retired.clear()
 
 
 def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | None]:
     """Gives `hook` as a function that never raises an `Exception`: it returns `None` instead."""
-    faults = 0
 
     def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        nonlocal faults
-        if faults >= PATIENCE:
+        if _retired and hook in _retired:
             return None
         try:
             return hook(*args, **kwargs)
         except Exception as fault:  # the one broad except: ours must not reach the application
             if strict():
                 raise
-            faults += retires
-            _report(hook, fault, retired=faults >= PATIENCE)
+            _report(hook, fault)
+            if retires:
+                _count(hook)
             return None
 
     # Not functools.wraps: importing functools costs a start-up 2 ms.
@@ -73,12 +76,22 @@ def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | No
     return safe
 
 
-def _report(hook: Callable[..., object], fault: Exception, *, retired: bool) -> None:
-    name = f"{getattr(hook, '__module__', '?')}.{getattr(hook, '__qualname__', '?')}"
+def _report(hook: Callable[..., object], fault: Exception) -> None:
     kind = type(fault).__name__
     say_once(
-        f"internal error in {name}: {kind}: {fault}. The application is not affected; please report it.",
-        about=f"{name} {kind}",
+        f"internal error in {_name(hook)}: {kind}: {fault}. The application is not affected; please report it.",
+        about=f"{_name(hook)} {kind}",
     )
-    if retired:
-        say_once(f"{name} failed {PATIENCE} times and is switched off; what it records will be missing.")
+
+
+def _count(hook: Callable[..., object]) -> None:
+    _faults[hook] = _faults.get(hook, 0) + 1
+    if _faults[hook] >= PATIENCE:
+        _retired.add(hook)
+        say_once(
+            f"{_name(hook)} failed {PATIENCE} times and is switched off; what it records will be missing."
+        )
+
+
+def _name(hook: Callable[..., object]) -> str:
+    return f"{getattr(hook, '__module__', '?')}.{getattr(hook, '__qualname__', '?')}"

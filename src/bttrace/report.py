@@ -52,7 +52,8 @@ class Status:
         lines += [f"{sdk}: not imported yet" for sdk in self.waiting_for]
         for name, counts in self.sinks.items():
             lines.append(
-                f"{name}: {counts.sent} sent, {counts.kept} kept, {counts.waiting} waiting, {counts.lost} lost"
+                f"{name}: {counts.sent} sent, {counts.kept} kept, "
+                f"{counts.waiting} waiting, {counts.lost} lost"
             )
         if self.dropped:
             lines.append(f"dropped before they were written: {self.dropped}")

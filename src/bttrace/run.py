@@ -18,11 +18,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from .config import env_file, read
+from .config import RUN_VARIABLE, env_file, read
 from .guard import say
 from .path import folder
 
-RUN_VARIABLE = "BTTRACE_RUN_PID"
 _NOT_FOUND = 127  # as the shell has it
 _NOT_EXECUTABLE = 126
 _VALUED = ("--project", "--exporter", "--env-file")

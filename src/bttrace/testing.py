@@ -22,6 +22,7 @@ from . import session
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .contracts import Counts
 from .model import Json, Span
+from .wiring import Parts
 
 __all__ = ["Captured", "Clock", "CountedIds", "Ids", "ManualClock", "RandomIds", "SystemClock", "capture"]
 
@@ -126,7 +127,7 @@ def capture(*, clock: Clock | None = None, ids: Ids | None = None, **options: ob
     if session.status().enabled:
         raise RuntimeError("bttrace is on already; call bttrace.disable() before capture()")
     sink = _MemorySink()
-    session.enable(session.Wiring(sinks=[sink], clock=clock, ids=ids), **options)
+    session.enable(Parts(sinks=[sink], clock=clock, ids=ids), **options)
     try:
         yield Captured(sink)
     finally:

@@ -28,8 +28,6 @@ from .streams import EXTENSION, Watch, afollowed, followed, watched
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FRAMES = 40  # how far up the stack the application's frame is looked for
 
-_current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
-
 
 class Seam:
     """One SDK as it is patched. `missing` names what was not there to patch."""
@@ -40,6 +38,7 @@ class Seam:
         self._parent = parent
         self._endpoints: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in provider.endpoints}
         self._libraries: tuple[str, ...] = (_OURS, WRAPT)
+        self._current: ContextVar[Call | None] = ContextVar(f"bttrace_{provider.sdk}_call", default=None)
         self.version = ""
         self.missing: list[str] = []
         self._begun = guarded(self._begin)
@@ -79,11 +78,13 @@ class Seam:
     # calling guarded functions.
 
     def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if not self._recorder.active:  # left behind by disable(), because somebody wrapped us
+            return wrapped(*args, **kwargs)
         call = self._begun(client, args, kwargs)
-        outer = _current.get()
+        outer = self._current.get()
         if call is None and outer is None:
             return wrapped(*args, **kwargs)
-        _current.set(call)
+        self._current.set(call)
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -91,7 +92,7 @@ class Seam:
                 self._failed(call, error)
             raise
         finally:
-            _current.set(outer)
+            self._current.set(outer)
         if call is not None:
             self._returned(call)
         return result
@@ -99,11 +100,13 @@ class Seam:
     async def _arequest(
         self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
+        if not self._recorder.active:  # left behind by disable(), because somebody wrapped us
+            return await wrapped(*args, **kwargs)
         call = self._begun(client, args, kwargs)
-        outer = _current.get()
+        outer = self._current.get()
         if call is None and outer is None:
             return await wrapped(*args, **kwargs)
-        _current.set(call)
+        self._current.set(call)
         try:
             result = await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -111,7 +114,7 @@ class Seam:
                 self._failed(call, error)
             raise
         finally:
-            _current.set(outer)
+            self._current.set(outer)
         if call is not None:
             self._returned(call)
         return result
@@ -120,7 +123,7 @@ class Seam:
         self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         request = wrapped(*args, **kwargs)
-        call = _current.get()
+        call = self._current.get()
         if call is not None:
             self._attempted(call, request)
         return request
@@ -128,19 +131,19 @@ class Seam:
     def _process_response(
         self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        call = _current.get()
+        call = self._current.get()
         if call is not None:
             self._answered(call, kwargs)
         return wrapped(*args, **kwargs)
 
     def _stream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         chunks = wrapped(*args, **kwargs)
-        call = watched(stream)
+        call = watched(stream) if self._recorder.active else None
         return chunks if call is None else followed(call, chunks, stream.response, self._recorder.clock.now)
 
     def _astream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         chunks = wrapped(*args, **kwargs)
-        call = watched(stream)
+        call = watched(stream) if self._recorder.active else None
         return chunks if call is None else afollowed(call, chunks, stream.response, self._recorder.clock.now)
 
     def _stream_close(
@@ -167,7 +170,7 @@ class Seam:
         """Gives a new call when the request is one to a model."""
         options = args[1] if len(args) > 1 else kwargs["options"]
         endpoint = self._endpoints.get(options.url.partition("?")[0])
-        if endpoint is None or not self._recorder.active or options.method.lower() != "post":
+        if endpoint is None or options.method.lower() != "post":
             return None
         call = Call(self._recorder, self._provider, endpoint, client)
         call.parent = self._parent()

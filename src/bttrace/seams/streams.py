@@ -31,8 +31,7 @@ class Watch:
         self.taken = False
 
     def __del__(self) -> None:
-        if not self.call.ended:
-            _left(self.call, "dropped", 0)
+        _gone(self)
 
 
 def _watched(stream: Any) -> Call | None:
@@ -65,7 +64,13 @@ def _leave(call: Call, end: StreamEnd, last_chunk: int) -> None:
     call.end(end, last_chunk)
 
 
+def _go(watch: Watch) -> None:
+    if not watch.call.ended:
+        watch.call.end("dropped")
+
+
 watched = guarded(_watched)
+_gone = guarded(_go)
 _first = guarded(_is_first_token)
 _handed_over = guarded(_hand_over)
 _exhausted = guarded(_exhaust)

@@ -21,9 +21,17 @@ def environment(*variables: Mapping[str, str]) -> dict[str, str]:
     return own
 
 
-def hooked(code: str, *variables: Mapping[str, str], cwd: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def hooked(
+    code: str, *variables: Mapping[str, str], cwd: Path, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
     """Runs code under `python -m bttrace.run -c`."""
     command = [sys.executable, "-m", "bttrace.run", "-c", code]
     return subprocess.run(
-        command, env=environment(*variables), cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False
+        command,
+        env=environment(*variables),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
