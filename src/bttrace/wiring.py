@@ -27,6 +27,7 @@ from .record import Recorder
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.adoption import current_parent
+from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
 from .sinks.journal import JournalSink
 
@@ -86,9 +87,6 @@ def _sinks(settings: Config) -> list[Sink]:
         elif exporter == "console":
             sinks.append(ConsoleSink())
         elif exporter == "braintrust":
-            # Here, because urllib3 is needed for this one alone and costs 50 ms.
-            from .sinks.braintrust import BraintrustSink
-
             sinks.append(BraintrustSink(settings))
     return sinks
 

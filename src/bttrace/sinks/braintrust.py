@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from ..config import Config
 from ..contracts import Counts
@@ -15,7 +16,9 @@ from ..encode import encoded
 from ..guard import say_once
 from ..model import Span
 from .adoption import adopt
-from .api import BraintrustApi, Refused, Unavailable, Unsuitable
+
+if TYPE_CHECKING:
+    from .api import BraintrustApi, Unavailable, Unsuitable
 
 _BATCH_ROWS = 200
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
@@ -36,7 +39,7 @@ class BraintrustSink:
         self._start()
 
     def _start(self) -> None:
-        self._api = BraintrustApi(self._config)
+        self._api: BraintrustApi | None = None
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._sent = 0
@@ -97,14 +100,19 @@ class BraintrustSink:
         if waiting:
             self._take(waiting)
             self._lost += waiting
-        self._api.close()
+        if self._api is not None:
+            self._api.close()
 
     def _deliver(self, deadline: float) -> float:
         """Sends batch after batch; gives the seconds to pause after a failure, 0 without one."""
+        # Imported with the first delivery, on the writer thread: urllib3 costs the importing thread 50 ms.
+        from .api import BraintrustApi, Refused, Unavailable, Unsuitable
+
+        api = self._api = self._api or BraintrustApi(self._config)
         while self._waiting:
             batch = self._next_batch()
             try:
-                self._sent += self._api.insert(batch, deadline)
+                self._sent += api.insert(batch, deadline)
             except Unsuitable as fault:
                 self._narrow(batch, fault)
                 continue
