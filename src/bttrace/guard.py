@@ -79,7 +79,8 @@ def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | No
 def _report(hook: Callable[..., object], fault: Exception) -> None:
     kind = type(fault).__name__
     say_once(
-        f"internal error in {_name(hook)}: {kind}: {fault}. The application is not affected; please report it.",
+        f"internal error in {_name(hook)}: {kind}: {fault}. "
+        "The application is not affected; please report it.",
         about=f"{_name(hook)} {kind}",
     )
 
@@ -88,9 +89,7 @@ def _count(hook: Callable[..., object]) -> None:
     _faults[hook] = _faults.get(hook, 0) + 1
     if _faults[hook] >= PATIENCE:
         _retired.add(hook)
-        say_once(
-            f"{_name(hook)} failed {PATIENCE} times and is switched off; what it records will be missing."
-        )
+        say_once(f"{_name(hook)} failed {PATIENCE} times and is switched off.")
 
 
 def _name(hook: Callable[..., object]) -> str:

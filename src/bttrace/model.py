@@ -81,11 +81,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An SDK of the Stainless family: the package it is imported as, and its endpoints."""
+    """An SDK of the Stainless family: the package it is imported as, and its endpoints.
+
+    `stream_helpers` are classes, by their module, that wrap a stream and whose `close` goes
+    past the stream's own, to the response that they keep as `_response`.
+    """
 
     sdk: str
     name: str
     endpoints: tuple[Endpoint, ...]
+    stream_helpers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

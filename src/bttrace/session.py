@@ -46,7 +46,7 @@ class Session:
 
         with self._lock:  # two SDKs can be imported in two threads at once
             if self.wiring is None:
-                self.wiring = Wiring(self.settings, self._parts or Parts())
+                self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
         self.wiring.patch(sdk)
 
     def stop(self) -> list[str]:

@@ -20,7 +20,9 @@ from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config
 from .contracts import Sink
 from .guard import guarded, say_once
+from .imports import ImportHook
 from .journal import printed, rows
+from .model import Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
@@ -46,7 +48,7 @@ class Parts:
 class Wiring:
     """One recorder, one ledger, and a seam for each SDK that was imported."""
 
-    def __init__(self, settings: Config, parts: Parts) -> None:
+    def __init__(self, settings: Config, parts: Parts, hook: ImportHook) -> None:
         sinks = _sinks(settings) if parts.sinks is None else parts.sinks
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
@@ -56,16 +58,19 @@ class Wiring:
             sinks, style, parts.clock or SystemClock(), parts.ids or RandomIds(), settings.exit_timeout
         )
         self.seams: dict[str, Seam] = {}
+        self._hook = hook
         self._ledger = Ledger()
         self._parent = _parent_finder(self.recorder) if "braintrust" in settings.exporters else _no_parent
 
     def patch(self, sdk: ModuleType) -> None:
         """Patches an SDK that has been imported, and says what of it could not be."""
         name = sdk.__name__
-        provider = importlib.import_module(SDKS[name]).PROVIDER
+        provider: Provider = importlib.import_module(SDKS[name]).PROVIDER
         seam = Seam(provider, self.recorder, self._parent)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
+        for module in provider.stream_helpers:
+            self._hook.watch(module, lambda loaded: seam.patch_helpers(loaded, self._ledger))
         if seam.missing:
             say_once(
                 f"{name} {seam.version} is not fully covered: {', '.join(seam.missing)} not found. "

@@ -65,9 +65,9 @@ class Call:
         self.error: tuple[str, str, str | None] | None = None
         self.streamed = False
         self.stream_end: StreamEnd | None = None
-        self.first_token = 0
+        self.first_token: int | None = None
         self.chunks: list[object] = []
-        self.ended = 0
+        self.ended: int | None = None
         self.started = recorder.clock.now()
 
     @property
@@ -83,11 +83,11 @@ class Call:
         self.error = (type(error).__name__, message[:_ERROR_TEXT], known)
         self.end("failed")
 
-    def end(self, stream_end: StreamEnd, at: int = 0) -> None:
+    def end(self, stream_end: StreamEnd, at: int | None = None) -> None:
         """Ends the call, now or at a clock reading, and queues it. Only the first time counts."""
-        if self.ended:
+        if self.ended is not None:
             return
-        self.ended = at or self._recorder.clock.now()
+        self.ended = self._recorder.clock.now() if at is None else at
         if self.streamed:
             self.stream_end = stream_end
             self._recorder.closed(self)
@@ -126,8 +126,8 @@ class Call:
             response=response,
             body_text=body_text,
             started=self._recorder.clock.epoch(self.started),
-            duration=(self.ended - self.started) / 1e9,
-            time_to_first_token=(self.first_token - self.started) / 1e9 if self.first_token else None,
+            duration=self._since_start(self.ended) or 0.0,
+            time_to_first_token=self._since_start(self.first_token),
             attempts=max(self.attempts, 1),
             stream_end=self.stream_end,
             error_type=error_type,
@@ -135,6 +135,9 @@ class Call:
             request_id=request_id or _request_id(self.headers),
             caller=_caller(self.caller),
         )
+
+    def _since_start(self, reading: int | None) -> float | None:
+        return None if reading is None else (reading - self.started) / 1e9
 
     def _answer(self) -> tuple[Json, str | None]:
         if self._fold is not None:

@@ -23,7 +23,7 @@ from ..model import Endpoint, Provider
 from ..patch import WRAPT, Ledger, Wrapper
 from ..record import Recorder
 from .calls import Call
-from .streams import EXTENSION, Watch, afollowed, followed, watched
+from .streams import EXTENSION, Watch, afollowed, followed, watch_of, watched
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FRAMES = 40  # how far up the stack the application's frame is looked for
@@ -58,6 +58,13 @@ class Seam:
             cls = getattr(sys.modules.get(where), owner, None)
             if not isinstance(cls, type) or not ledger.wrap(cls, name, wrapper):
                 self.missing.append(f"{where}.{owner}.{name}")
+
+    def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
+        """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
+        for name in self._provider.stream_helpers[module.__name__]:
+            cls = getattr(module, name, None)
+            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._helper_close):
+                self.missing.append(f"{module.__name__}.{name}.close")
 
     def _places(self) -> tuple[tuple[str, str, str, Wrapper], ...]:
         return (
@@ -138,18 +145,24 @@ class Seam:
 
     def _stream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         chunks = wrapped(*args, **kwargs)
-        call = watched(stream) if self._recorder.active else None
-        return chunks if call is None else followed(call, chunks, stream.response, self._recorder.clock.now)
+        watch = watched(stream) if self._recorder.active else None
+        return chunks if watch is None else followed(watch, chunks, self._recorder.clock.now)
 
     def _astream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         chunks = wrapped(*args, **kwargs)
-        call = watched(stream) if self._recorder.active else None
-        return chunks if call is None else afollowed(call, chunks, stream.response, self._recorder.clock.now)
+        watch = watched(stream) if self._recorder.active else None
+        return chunks if watch is None else afollowed(watch, chunks, self._recorder.clock.now)
 
     def _stream_close(
         self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         self._closed(stream.response)
+        return wrapped(*args, **kwargs)
+
+    def _helper_close(
+        self, wrapped: Any, helper: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        self._closed(getattr(helper, "_response", None))
         return wrapped(*args, **kwargs)
 
     def _response_close(
@@ -215,16 +228,18 @@ class Seam:
 
     @staticmethod
     def _close(response: Any) -> None:
-        watch = response.extensions.get(EXTENSION)
-        if isinstance(watch, Watch):
+        watch = watch_of(response)
+        if watch is not None:
             watch.call.end("closed")
 
-    def _close_raw(self, response: Any) -> None:
+    @staticmethod
+    def _close_raw(response: Any) -> None:
         """Ends the call of a raw response, which the application may have read whole."""
-        watch = response.extensions.get(EXTENSION)
-        if isinstance(watch, Watch) and not watch.call.ended and not watch.taken:
-            if response.is_stream_consumed:
-                watch.call.response = response
-                watch.call.end("exhausted")
-            else:
-                watch.call.end("closed")
+        watch = watch_of(response)
+        if watch is None:
+            return
+        if watch.taken or not response.is_stream_consumed:
+            watch.call.end("closed")
+        else:
+            watch.call.response = response
+            watch.call.end("exhausted")

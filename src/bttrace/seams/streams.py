@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..guard import guarded
-from ..model import StreamEnd
 from .calls import Call
 
 EXTENSION = "bttrace"
@@ -22,25 +21,35 @@ BATCH = 128  # chunks that are held before the writer gets them
 
 
 class Watch:
-    """Ties a call to the response whose stream it waits for."""
+    """Ties a call to the response whose stream it waits for.
 
-    __slots__ = ("call", "taken")
+    `taken` says that a stream has been made of the response, `read` that somebody reads it.
+    """
+
+    __slots__ = ("call", "read", "taken")
 
     def __init__(self, call: Call) -> None:
         self.call = call
+        self.read = False
         self.taken = False
 
     def __del__(self) -> None:
         _gone(self)
 
 
-def _watched(stream: Any) -> Call | None:
-    """Gives the call that a stream belongs to, the first time it is asked for."""
-    watch = stream.response.extensions.get(EXTENSION)
-    if not isinstance(watch, Watch) or watch.taken or watch.call.ended:
+def watch_of(response: Any) -> Watch | None:
+    """Gives the watch that a response carries while its call has not ended."""
+    watch = response.extensions.get(EXTENSION)
+    return watch if isinstance(watch, Watch) and watch.call.ended is None else None
+
+
+def _watched(stream: Any) -> Watch | None:
+    """Gives the watch of the response that a stream reads, the first time it is asked for."""
+    watch = watch_of(stream.response)
+    if watch is None or watch.taken:
         return None
     watch.taken = True
-    return watch.call
+    return watch
 
 
 def _is_first_token(call: Call, chunk: object) -> bool:
@@ -59,13 +68,14 @@ def _fail(call: Call, error: BaseException) -> None:
     call.fail(error)
 
 
-def _leave(call: Call, end: StreamEnd, last_chunk: int) -> None:
+def _leave(call: Call, last_chunk: int | None) -> None:
     """Ends a call whose reader left without a word: at its last chunk, since who knows when we are told."""
-    call.end(end, last_chunk)
+    call.end("dropped", last_chunk)
 
 
 def _go(watch: Watch) -> None:
-    if not watch.call.ended:
+    """Ends a call whose stream was never read; a generator that reads one is told itself."""
+    if watch.call.ended is None and not watch.read:
         watch.call.end("dropped")
 
 
@@ -78,11 +88,13 @@ _failed = guarded(_fail)
 _left = guarded(_leave)
 
 
-def followed(call: Call, chunks: Iterator[Any], response: Any, now: Callable[[], int]) -> Iterator[Any]:
+def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Iterator[Any]:
     """Yields the chunks of a stream as they come, and ends its call by whichever way it ends."""
+    call = watch.call
+    watch.read = True
     held = call.chunks
     waiting = True
-    last = 0
+    last = None
     try:
         for chunk in chunks:
             last = now()
@@ -95,7 +107,7 @@ def followed(call: Call, chunks: Iterator[Any], response: Any, now: Callable[[],
                 held = call.chunks
             yield chunk
     except GeneratorExit:
-        _left(call, "closed" if response.is_closed else "dropped", last)
+        _left(call, last)
         raise
     except BaseException as error:
         _failed(call, error)
@@ -103,13 +115,13 @@ def followed(call: Call, chunks: Iterator[Any], response: Any, now: Callable[[],
     _exhausted(call)
 
 
-async def afollowed(
-    call: Call, chunks: AsyncIterator[Any], response: Any, now: Callable[[], int]
-) -> AsyncIterator[Any]:
+async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], int]) -> AsyncIterator[Any]:
     """Does for an asynchronous stream what `followed` does."""
+    call = watch.call
+    watch.read = True
     held = call.chunks
     waiting = True
-    last = 0
+    last = None
     try:
         async for chunk in chunks:
             last = now()
@@ -122,7 +134,7 @@ async def afollowed(
                 held = call.chunks
             yield chunk
     except GeneratorExit:
-        _left(call, "closed" if response.is_closed else "dropped", last)
+        _left(call, last)
         raise
     except BaseException as error:
         _failed(call, error)
