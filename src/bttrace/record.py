@@ -64,6 +64,7 @@ class Recorder:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._asleep = True
+        self._flushes: set[_Flush] = set()
         self._starting = allocate_lock()
 
     def put(self, observation: Observation, chunks: list[object] | None = None) -> None:
@@ -89,6 +90,7 @@ class Recorder:
         except IndexError:
             return
         if isinstance(item, _Flush):
+            self._flushes.discard(item)
             item.done.set()
             return
         self.dropped += 1
@@ -129,12 +131,9 @@ class Recorder:
         self._asleep = True
         if not self._queue and self._wake.acquire(timeout=-1 if pause is None else pause):
             self._asleep = False
-            if not self._hurried():
+            if not self._flushes:
                 self._wake.acquire(timeout=LINGER)
         self._asleep = False
-
-    def _hurried(self) -> bool:
-        return any(isinstance(item, _Flush) for item in tuple(self._queue)[-1:])
 
     def _work(self) -> float | None:
         """Empties the queue, then lets the sinks send; gives the seconds until one wants to again."""
@@ -143,10 +142,12 @@ class Recorder:
             if isinstance(item, _Flush):
                 flushed = [_flushed(sink, item.deadline) for sink in self.sinks]
                 item.everything = all(flushed)
+                self._flushes.discard(item)
                 item.done.set()
             else:
                 _handled(self, *item)
-                time.sleep(0)
+                if not self._flushes:
+                    time.sleep(0)
         if self.dropped:
             say_once("spans end faster than they can be written; the oldest are dropped.")
         pauses = [pause for sink in self.sinks if (pause := _delivered(sink)) is not None]
@@ -175,6 +176,7 @@ class Recorder:
     def _flush(self, timeout: float) -> _Flush:
         # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
         request = _Flush(time.monotonic() + timeout * _SINKS_SHARE)
+        self._flushes.add(request)
         self._queue.append(request)
         self._rouse()
         thread = self._thread

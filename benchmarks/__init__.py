@@ -1,0 +1,1 @@
+"""What bttrace costs. `python -m benchmarks` measures everything; nothing here asserts."""

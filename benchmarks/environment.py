@@ -1,0 +1,87 @@
+"""The environments that measured processes run in, and how they are started and ended.
+
+Owns which variables they get. A process that is *bare* has nothing of ours; one that is
+*hooked* has the `sitecustomize` folder on its path.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DOOR = HERE.parent / "sitecustomize"
+_NOT_OURS = ("BTTRACE_", "BRAINTRUST_", "PYTHON", "OPENAI_", "ANTHROPIC_", "OTEL_")
+_NOT_PROXIES = "_proxy"
+
+
+def bare(scratch: str) -> dict[str, str]:
+    """Gives an environment without us, whose compiled modules are kept in the scratch folder."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_NOT_OURS) and not name.lower().endswith(_NOT_PROXIES)
+    }
+    # Without it, a machine that may not write beside the sources compiles our modules at each start.
+    return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(scratch, "compiled")}
+
+
+def hooked(scratch: str, **variables: str) -> dict[str, str]:
+    """Gives that environment with the door on its path, and more variables."""
+    return {**bare(scratch), "PYTHONPATH": str(DOOR), **variables}
+
+
+@contextmanager
+def program(script: str, *arguments: str, environ: Mapping[str, str], cwd: str) -> Iterator[Program]:
+    """Runs a script of this folder that talks over its standard input and output, until the block ends."""
+    running = Program(script, arguments, environ, cwd)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+class Program:
+    """A running script: lines go in, lines come out."""
+
+    def __init__(self, script: str, arguments: tuple[str, ...], environ: Mapping[str, str], cwd: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(environ),
+            cwd=cwd,
+            text=True,
+        )
+
+    def line(self) -> str:
+        """Gives the next line it printed; raises `RuntimeError` when it ended."""
+        out = self._process.stdout
+        line = out.readline() if out is not None else ""
+        if not line:
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait(10)}")
+        return line.strip()
+
+    def answer(self, question: str) -> str:
+        """Sends a line and gives the one that comes back."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(f"{question}\n")
+            self._process.stdin.flush()
+        return self.line()
+
+    def end(self) -> None:
+        """Lets it end by closing its input, and ends it if it does not."""
+        process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()

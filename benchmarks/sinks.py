@@ -1,0 +1,42 @@
+"""A sink that sends nothing."""
+
+from __future__ import annotations
+
+from bttrace.contracts import Counts
+from bttrace.encode import encoded
+from bttrace.model import Span
+
+
+class NullSink:
+    """Counts spans, and encodes them if it is told to."""
+
+    name = "null"
+
+    def __init__(self, *, encodes: bool = False) -> None:
+        self.written = 0
+        self.bytes = 0
+        self._encodes = encodes
+
+    def write(self, span: Span, _parent: object | None) -> None:
+        """Counts a span."""
+        self.written += 1
+        if self._encodes:
+            self.bytes += len(encoded(span.row()))
+
+    def deliver(self) -> float | None:
+        """Has nothing to do."""
+        return None
+
+    def flush(self, _deadline: float) -> bool:
+        """Has nothing to do."""
+        return True
+
+    def counts(self) -> Counts:
+        """Gives the spans that came, as sent."""
+        return Counts(sent=self.written)
+
+    def after_fork(self) -> None:
+        """Has nothing to do."""
+
+    def close(self) -> None:
+        """Has nothing to let go of."""

@@ -1,0 +1,70 @@
+"""Requests, responses, and what an SDK wraps around a raw one.
+
+`Request` and `Response` have what a seam reads of httpx's, ready made.
+"""
+
+from __future__ import annotations
+
+
+class Url:
+    """An address."""
+
+    __slots__ = ("host",)
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+
+class Request:
+    """A request with its body."""
+
+    __slots__ = ("content", "url")
+
+    def __init__(self, url: Url, content: bytes) -> None:
+        self.url = url
+        self.content = content
+
+
+class Response:
+    """A response whose body is there, or is a stream still to be read."""
+
+    __slots__ = ("__weakref__", "content", "extensions", "headers", "is_closed", "is_error", "request")
+
+    def __init__(self, request: Request, headers: dict[str, str], content: bytes, *, is_closed: bool) -> None:
+        self.request = request
+        self.headers = headers
+        self.content = content
+        self.is_closed = is_closed
+        self.is_error = False
+        self.extensions: dict[str, object] = {}
+
+    @property
+    def is_stream_consumed(self) -> bool:
+        """Whether the stream was read to its end."""
+        return self.is_closed
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+        self.is_closed = True
+
+
+class APIResponse:
+    """What `with_raw_response` gives."""
+
+    def __init__(self, http_response: Response) -> None:
+        self.http_response = http_response
+
+    def close(self) -> None:
+        """Closes the response."""
+        self.http_response.close()
+
+
+class AsyncAPIResponse:
+    """What `with_raw_response` gives on an asynchronous client."""
+
+    def __init__(self, http_response: Response) -> None:
+        self.http_response = http_response
+
+    async def close(self) -> None:
+        """Closes the response."""
+        self.http_response.close()
