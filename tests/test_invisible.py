@@ -123,7 +123,7 @@ def test_a_program_is_the_same_hooked(tmp_path: Path, program: str) -> None:
         second = pool.submit(performed, program, tmp_path / "hooked", hooked=True)
         (bare, asked), (hooked, asked_hooked) = first.result(), second.result()
 
-    assert hooked.out == bare.out
+    assert hooked.out == bare.out, hooked.err
     assert (hooked.code, hooked.last_line, hooked.frames) == (bare.code, bare.last_line, bare.frames)
     assert hooked.said == []
     assert asked_hooked == asked

@@ -167,6 +167,11 @@ def test_a_span_without_its_parent_stands_as_a_root() -> None:
     assert list(drawn(trace, Ink(colours=False))) == ["b  1.50 s"]
 
 
+def test_spans_that_are_each_others_parents_are_drawn_once() -> None:
+    [trace] = traces([_row("a", "b", 1), _row("b", "a", 2)])
+    assert list(drawn(trace, Ink(colours=False))) == ["a  1.50 s", "└─ b  1.50 s"]
+
+
 def test_only_the_last_traces_are_printed_when_there_are_many() -> None:
     many = [{**_row("s", None, start), "root_span_id": str(start)} for start in range(30)]
     lines = list(printed(many, sys.stderr, most=20))

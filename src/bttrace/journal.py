@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .model import Json
+from .paths import json_object
 from .tree import Ink, drawn, traces
 
 
@@ -25,16 +26,22 @@ def rows(path: Path) -> tuple[list[Json], int]:
     damaged = 0
     with path.open("rb") as file:
         for line in file:
-            try:
-                row = json.loads(line)
-            except ValueError:
+            row = _row(line)
+            if row is None:
                 damaged += 1
-                continue
-            if isinstance(row, dict):
-                found.append(row)
             else:
-                damaged += 1
+                found.append(row)
     return found, damaged
+
+
+def _row(line: bytes) -> Json | None:
+    """Gives a line's row; `None` when it is damaged: no JSON, or no span."""
+    try:
+        row = json_object(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    ids = (row.get("span_id"), row.get("root_span_id"))
+    return row if all(isinstance(identity, str) for identity in ids) else None
 
 
 def newest(folder: Path) -> Path | None:

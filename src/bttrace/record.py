@@ -138,6 +138,8 @@ class Recorder:
     def _work(self) -> float | None:
         """Empties the queue, then lets the sinks send; gives the seconds until one wants to again."""
         while self._queue:
+            if self.dropped:
+                say_once("spans end faster than they can be written; the oldest are dropped.")
             item = self._queue.popleft()
             if isinstance(item, _Flush):
                 flushed = [_flushed(sink, item.deadline) for sink in self.sinks]
@@ -148,8 +150,6 @@ class Recorder:
                 _handled(self, *item)
                 if not self._flushes:
                     time.sleep(0)
-        if self.dropped:
-            say_once("spans end faster than they can be written; the oldest are dropped.")
         pauses = [pause for sink in self.sinks if (pause := _delivered(sink)) is not None]
         return min(pauses, default=None)
 

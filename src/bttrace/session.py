@@ -77,7 +77,7 @@ def _enable(parts: Parts | None = None, **options: object) -> None:
         return
     settings = config.read(os.environ, options)
     forget()
-    if settings.log != "warning":
+    if settings.log != "warning" and (settings.exporters or settings.problems):
         from . import log
 
         log.choose_level(settings.log)

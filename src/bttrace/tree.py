@@ -50,19 +50,20 @@ def traces(rows: Iterable[Json]) -> list[list[Json]]:
 
 def drawn(trace: list[Json], ink: Ink, *, unicode: bool = True) -> Iterator[str]:
     """Yields the lines of one trace. A span whose parent is not among the rows stands as a root."""
-    known = {row.get("span_id") for row in trace}
-    children: dict[object, list[Json]] = {}
+    known = {text(row.get("span_id")) for row in trace}
+    children: dict[str | None, list[Json]] = {}
     for row in trace:
-        parent = next((parent for parent in items(row.get("span_parents")) if parent in known), None)
-        children.setdefault(parent, []).append(row)
+        above = (parent for parent in items(row.get("span_parents")) if text(parent) in known)
+        children.setdefault(text(next(above, None)), []).append(row)
     signs = _LINES if unicode else _PLAIN_LINES
-    for root in children.get(None, []):
-        yield from _lines(root, children, "", "", ink, signs)
+    while children:  # what is left after the roots are drawn hangs in a circle, and is drawn from anywhere
+        for root in children.pop(None, None) or children.pop(next(iter(children))):
+            yield from _lines(root, children, "", "", ink, signs)
 
 
 def _lines(
     row: Json,
-    children: dict[object, list[Json]],
+    children: dict[str | None, list[Json]],
     lead: str,
     below: str,
     ink: Ink,
@@ -76,7 +77,7 @@ def _lines(
         first = (text(error) or str(error)).strip().partition("\n")[0]
         cut = first if len(first) <= _ERROR_WIDTH else first[: _ERROR_WIDTH - 3] + "..."
         yield f"{ink.detail(below)}   {ink.error(_printable(cut))}"
-    own = children.get(row.get("span_id"), [])
+    own = children.pop(text(row.get("span_id")), [])
     branch, last, line = signs
     for child in own:
         final = child is own[-1]
