@@ -3,7 +3,7 @@
 Owns where such an SDK is patched. `request` of its clients sees every call of every
 resource once; `_build_request` sees each attempt with its body prepared; and
 `_process_response` sees the answer. Streams are watched at `__stream__`, the generator
-behind all ways of reading one, and at `close`. The names hold from openai 1.0 to 3.52 and
+behind all ways of reading one, and at `close`. The names hold from openai 1.8 to 3.52 and
 from anthropic 0.20 to 2.11 (`_base_client.py`, `_streaming.py`, `_response.py`).
 
 Knows no provider: an endpoint's row says which requests are model calls.
