@@ -163,8 +163,10 @@ async def astream_lines(api: Api, client: Any) -> None:
 
 WHOLE = [create, parse, raw, acreate, aparse, araw]
 READ = [streaming_read, streaming_parse, astreaming_read, astreaming_parse]
-STREAMED = [stream, stream_helper, stream_raw, stream_streaming]
-ASTREAMED = [astream, astream_helper, astream_raw, astream_streaming]
+STREAMED: list["Way"] = [
+    *(stream, stream_helper, stream_raw, stream_streaming),
+    *(astream, astream_helper, astream_raw, astream_streaming),
+]
 UNSEEN = [streaming_lines, stream_lines, astreaming_lines, astream_lines]
 UNREAD = [streaming_unread, astreaming_unread]
 Way = Callable[[Api, Any], None] | Callable[[Api, Any], Awaitable[None]]
@@ -248,7 +250,7 @@ class TestWays:
         assert row["metadata"]["stream_end"] == "exhausted"
 
     @each_api
-    @pytest.mark.parametrize("way", STREAMED + ASTREAMED, ids=name_of)
+    @pytest.mark.parametrize("way", STREAMED, ids=name_of)
     def test_a_stream(self, api: Api, way: Way, provider: ProviderServer) -> None:
         provider.route(api.path, api.streamed())
         with traced() as (captured, _):
@@ -359,10 +361,29 @@ class TestCaller:
             contexts = [row["context"] for row in captured.rows]
         assert [context["caller_functionname"] for context in contexts] == ["inner", "inner"]
 
+    @each_api
+    @pytest.mark.parametrize("how", ["task", "thread"])
+    def test_a_call_that_nobody_awaits_on_the_stack_names_no_line_of_the_standard_library(
+        self, api: Api, how: str, provider: ProviderServer
+    ) -> None:
+        provider.route(api.path, api.whole())
+
+        async def main() -> None:
+            async with api.aclient(provider) as client:
+                await asyncio.create_task(api.resource(client).create(**api.given))
+
+        with traced() as (captured, _), api.client(provider) as client:
+            if how == "task":
+                asyncio.run(main())
+            else:
+                asyncio.run(asyncio.to_thread(api.resource(client).create, **api.given))
+            context = only(captured)["context"]
+        assert [name for name in context if name.startswith("caller")] == []
+
 
 def failure(api: Api, provider: ProviderServer, way: Way, **options: Any) -> Any:
     """Gives the exception that the application gets."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - each SDK has its own
+    with pytest.raises(Exception) as caught:
         run(way, api, provider, **options)
     return caught.value
 

@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,15 @@ from tests.loopback.replies import Reply, anthropic_error_event, chat_stream, ss
 HEARD = {CHAT.name: 2, RESPONSES.name: 5, MESSAGES.name: 3}
 
 each_stream = pytest.mark.parametrize("api", [CHAT, RESPONSES, MESSAGES], ids=repr)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """Keeps the SDKs' many objects out of the collections that these tests ask for."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -241,11 +251,10 @@ class TestWaysOut:
             run(way, api, provider)
             row = only(captured)
         assert api.text(row["output"]).startswith("Hello")
-        assert row["metadata"]["stream_end"] in ("closed", "dropped")
+        assert row["metadata"]["stream_end"] == "closed"
         assert "error" not in row
 
     @each_stream
-    @pytest.mark.xfail(strict=True, reason="a helper's or a raw response's close does not reach the seam")
     def test_closing_ends_the_span_without_a_collection(self, api: Api, provider: ProviderServer) -> None:
         provider.route(api.path, api.streamed())
         kept = []
@@ -319,7 +328,7 @@ class TestWaysOut:
                 assert captured.rows == []
 
 
-BROKEN = {
+BROKEN: dict[str, dict[str, Any]] = {
     "dropped connection": {"drop_after": True},
     "reset connection": {"reset_after": True, "gap": 0.01},
     "malformed event": {},
@@ -348,7 +357,7 @@ class TestFailures:
 
         def failure() -> tuple[BaseException, int]:
             seen = 0
-            with api.client(provider) as client, pytest.raises(Exception) as caught:  # noqa: PT011
+            with api.client(provider) as client, pytest.raises(Exception) as caught:
                 for _ in begun(api, client):
                     seen += 1
             return caught.value, seen
@@ -370,7 +379,7 @@ class TestFailures:
 
         async def failure() -> BaseException:
             async with api.aclient(provider) as client:
-                with pytest.raises(Exception) as caught:  # noqa: PT011
+                with pytest.raises(Exception) as caught:
                     async for _ in await abegun(api, client):
                         pass
                 return caught.value
@@ -509,7 +518,7 @@ class TestTypes:
         with traced(), api.client(provider) as client:
             stream = begun(api, client)
             assert type(stream) is api.sdk.Stream
-            assert isinstance(stream, Iterator)
+            assert issubclass(type(stream), Iterator)
             assert inspect.isgenerator(stream._iterator)
             assert stream.response.status_code == 200
             assert stream.response.headers["content-type"].startswith("text/event-stream")
@@ -524,7 +533,7 @@ class TestTypes:
             async with api.aclient(provider) as client:
                 stream = await abegun(api, client)
                 assert type(stream) is api.sdk.AsyncStream
-                assert isinstance(stream, AsyncIterator)
+                assert issubclass(type(stream), AsyncIterator)
                 assert inspect.isasyncgen(stream._iterator)
                 assert stream.response.status_code == 200
                 assert [chunk async for chunk in stream]
@@ -550,7 +559,9 @@ class TestTypes:
             assert looks() == bare
 
 
-STEP = 0.05
+STEP = 0.035  # seconds between two events, more than what is tolerated
+TOLERANCE = 0.03
+TRIES = 3  # a machine may be busy
 
 # What a stream says, and the position of the event with the first token; none when there is no such event.
 FIRSTS: list[tuple[Api, dict[str, Any], int | None]] = [
@@ -566,43 +577,40 @@ FIRSTS: list[tuple[Api, dict[str, Any], int | None]] = [
     (RESPONSES, {"parts": []}, None),
     (MESSAGES, {"parts": ["a"]}, 3),
     (MESSAGES, {"parts": ["a"], "thinking": ["hm"]}, 3),
-    (MESSAGES, {"tool_calls": [("call_1", "now", "{}")], "ping": False}, 1),
+    (MESSAGES, {"tool_calls": [("call_1", "now", "{}")], "ping": False}, 2),
     (MESSAGES, {"parts": []}, None),
 ]
 
 
 class TestFirstToken:
-    def test_is_when_the_server_sent_it(self, provider: ProviderServer) -> None:
-        """All streams are read at once, each by its own thread: the steps between events are what takes time."""
-        for number, (api, given, _) in enumerate(FIRSTS):
-            provider.route(f"/{number}{api.path}", replace(api.streamed(**given), gap=STEP))
+    @pytest.mark.parametrize(("api", "given", "expected"), FIRSTS)
+    def test_is_when_the_server_sent_it(
+        self, api: Api, given: dict[str, Any], expected: int | None, provider: ProviderServer
+    ) -> None:
+        provider.route(
+            api.path, replace(api.streamed(**given), gap=0), replace(api.streamed(**given), gap=STEP)
+        )
+        with api.client(provider) as client:
+            list(begun(api, client))  # the first builds models
+            late = [self._lateness(api, client, provider, expected)]
+            while late[-1] > TOLERANCE and len(late) < TRIES:
+                late.append(self._lateness(api, client, provider, expected))
+        assert min(late) <= TOLERANCE
 
-        def ask(number: int, api: Api, client: Any) -> None:
-            base = str(client.base_url).replace(provider.url, f"{provider.url}/{number}")
-            own = client.with_options(base_url=base)
-            named: Any = {"metadata": {"user_id": str(number)}} if api is MESSAGES else {"user": str(number)}
-            list(api.resource(own).create(**api.given, **named, stream=True))
-
-        with capture() as captured, CHAT.client(provider) as oai, MESSAGES.client(provider) as ant:
-            threads = [
-                threading.Thread(target=ask, args=(number, api, ant if api is MESSAGES else oai), daemon=True)
-                for number, (api, _, _) in enumerate(FIRSTS)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(20)
-            rows = captured.rows
-        assert len(rows) == len(FIRSTS)
-        firsts = {row["metadata"]["user_id"]: row["metrics"].get("time_to_first_token") for row in rows}
-        for request in provider.requests:
-            number = int(request.path.split("/")[1])
-            expected = FIRSTS[number][2]
-            if expected is None:
-                assert firsts[str(number)] is None, FIRSTS[number]
-            else:
-                sent = (request.sent_ns[expected] - request.at_ns) / 1e9
-                assert firsts[str(number)] == pytest.approx(sent, abs=0.03), FIRSTS[number]
+    @staticmethod
+    def _lateness(api: Api, client: Any, provider: ProviderServer, expected: int | None) -> float:
+        """Gives the seconds between the first token's leaving the server and what the span says of it."""
+        anchor = time.time() - time.perf_counter()
+        with capture() as captured:
+            list(begun(api, client))
+            metrics = only(captured)["metrics"]
+        if expected is None:
+            assert "time_to_first_token" not in metrics
+            return 0.0
+        request = provider.requests[-1]
+        assert metrics["start"] <= request.at_ns / 1e9 + anchor
+        first = metrics["start"] + metrics["time_to_first_token"]
+        return abs(float(first) - request.sent_ns[expected] / 1e9 - anchor)
 
     def test_is_measured_from_the_call_over_all_attempts(self, provider: ProviderServer) -> None:
         api = CHAT
@@ -627,12 +635,7 @@ class TestFirstToken:
         "api",
         [
             MESSAGES,
-            pytest.param(
-                CHAT,
-                marks=pytest.mark.xfail(
-                    strict=True, reason="the watch of a cycle is told first, and knows no time"
-                ),
-            ),
+            CHAT,
         ],
         ids=repr,
     )
@@ -650,7 +653,6 @@ class TestFirstToken:
 
 
 class TestManualClock:
-    @pytest.mark.xfail(strict=True, reason="a reading of 0 counts as none")
     def test_a_clock_that_stands_at_its_start(self, provider: ProviderServer) -> None:
         provider.route(CHAT.path, CHAT.streamed())
         with (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .paths import number, plain
+from .values import number, plain
 
 
 def encoded(row: object) -> bytes:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from .model import Json
-from .paths import json_object
 from .tree import Ink, drawn, traces
+from .values import json_object
 
 
 def rows(path: Path) -> tuple[list[Json], int]:

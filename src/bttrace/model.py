@@ -56,7 +56,7 @@ class Fold(Protocol):
 class Endpoint:
     """One row of what is known about a provider's API.
 
-    Paths are dotted, as `paths` reads them, into the request (`model`, `parameters`) or
+    Paths are dotted, as `values` reads them, into the request (`model`, `parameters`) or
     the response (`output`, `usage`, `details`). A metric is the sum of its paths that are
     there, and absent when the first of them is. `input` gives the span's input from the
     request body. `output` is one path, or several whose values make an object.

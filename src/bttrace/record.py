@@ -69,6 +69,8 @@ class Recorder:
 
     def put(self, observation: Observation, chunks: list[object] | None = None) -> None:
         """Queues chunks of a stream, or, without any, an observation that has ended. Never blocks."""
+        if not self.active:
+            return
         queue = self._queue
         if len(queue) >= LIMIT:
             self._drop_oldest()
@@ -131,7 +133,7 @@ class Recorder:
         self._asleep = True
         if not self._queue and self._wake.acquire(timeout=-1 if pause is None else pause):
             self._asleep = False
-            if not self._flushes:
+            if not self._flushes and self.active:
                 self._wake.acquire(timeout=LINGER)
         self._asleep = False
 

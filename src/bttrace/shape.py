@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from .model import Facts, Json, Metric, Span
-from .paths import at, json_object, number, objects, text
+from .values import at, json_object, number, objects, text
 
 # Everruns' names for the same counts; fields.md keeps both.
 _ALSO: Mapping[Metric, Metric] = {
@@ -83,9 +83,15 @@ def _output(facts: Facts) -> object:
 
 
 def _error(facts: Facts, *, said: bool) -> str | None:
-    if facts.error_type is None:
-        return None
-    return f"{facts.error_type}: {facts.error_message}" if said and facts.error_message else facts.error_type
+    """Gives the exception's type and message, or those of an error that came as an answer."""
+    kind, message = facts.error_type, facts.error_message
+    if kind is None:
+        told = json_object(facts.response.get("error"))
+        if not told:
+            return None
+        kind = str(told.get("code") or told.get("type") or "error")
+        message = text(told.get("message"))
+    return f"{kind}: {message}" if said and message else kind
 
 
 def _metrics(facts: Facts) -> dict[Metric, float]:

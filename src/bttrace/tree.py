@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .model import Json
-from .paths import at, items, json_object, number, text
+from .values import at, items, json_object, number, text
 
 _ERROR_WIDTH = 100
 _LINES = ("├─ ", "└─ ", "│  ")

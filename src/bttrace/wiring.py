@@ -31,7 +31,7 @@ from .shape import Style
 from .sinks.adoption import current_parent
 from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
-from .sinks.journal import JournalSink
+from .sinks.local import JournalSink
 
 _MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from ..model import Endpoint, Json, Provider
-from ..paths import at, field, items, json_object, members, objects, plain, position, text
+from ..values import at, field, items, json_object, members, objects, plain, position, text
 from .text import Text
 
 # delta type -> its field, and the content block's field that it continues
@@ -23,23 +23,22 @@ _WHOLE = {
     "signature_delta": ("signature",),
     "compaction_delta": ("content", "encrypted_content"),
 }
-# What a block starts with, or a delta brings, that the model has generated. A tool's name is.
-_STARTS = ("text", "data", "name")
-_GENERATED = ("text", "partial_json", "thinking", "content", "citation")
+_GENERATED = ("text", "thinking", "content", "citation")
 _NOT_IN_MESSAGE = frozenset({"delta", "type", "usage"})
 _PROMPT = ("usage.input_tokens", "usage.cache_read_input_tokens", "usage.cache_creation_input_tokens")
 
 
 def is_first_token(chunk: object) -> bool:
-    """Tells whether an event carries generated content: a delta, or a block that starts with some."""
+    """Tells whether an event carries generated content.
+
+    A tool's arguments begin with a delta that is empty; a block's start alone, or the seal
+    (`signature`) on thinking that is not shown, is no content.
+    """
     kind = field(chunk, "type")
     if kind == "content_block_start":
-        block = field(chunk, "content_block")
-        return any(field(block, name) for name in _STARTS)
-    if kind == "content_block_delta":
-        delta = field(chunk, "delta")
-        return any(field(delta, name) for name in _GENERATED)
-    return False
+        return bool(at(chunk, "content_block.text"))
+    delta = field(chunk, "delta") if kind == "content_block_delta" else None
+    return field(delta, "type") == "input_json_delta" or any(field(delta, name) for name in _GENERATED)
 
 
 def with_system(request: Json) -> object:

@@ -8,7 +8,7 @@ a stream which is left early still shows what came.
 from __future__ import annotations
 
 from ..model import Endpoint, Json
-from ..paths import field, items, json_object, plain, position, text
+from ..values import field, items, json_object, plain, position, text
 from .text import Text
 
 _WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})

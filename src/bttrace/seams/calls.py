@@ -14,10 +14,10 @@ from types import CodeType
 from typing import Any
 
 from ..model import Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
-from ..paths import json_object
 from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
+from ..values import json_object
 
 _ERROR_TEXT = 4000  # characters of an error's message, and of a body that is not JSON, that are kept
 

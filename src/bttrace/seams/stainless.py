@@ -26,6 +26,12 @@ from .calls import Call
 from .streams import EXTENSION, Watch, afollowed, followed, watch_of, watched
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+# Frames that only hand a call on: whoever made it may be further up the stack.
+_BETWEEN = tuple(_STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "threading.py"))
+_LOOP = _STANDARD + os.path.join(
+    "asyncio", "events.py"
+)  # above it is who runs the loop, not who made the call
 _FRAMES = 40  # how far up the stack the application's frame is looked for
 
 
@@ -37,7 +43,7 @@ class Seam:
         self._recorder = recorder
         self._parent = parent
         self._endpoints: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in provider.endpoints}
-        self._libraries: tuple[str, ...] = (_OURS, WRAPT)
+        self._libraries: tuple[str, ...] = (_OURS, WRAPT, *_BETWEEN)
         self._current: ContextVar[Call | None] = ContextVar(f"bttrace_{provider.sdk}_call", default=None)
         self.version = ""
         self.missing: list[str] = []
@@ -52,7 +58,7 @@ class Seam:
     def patch(self, sdk: ModuleType, ledger: Ledger) -> None:
         """Patches an SDK that has been imported; what it lacks goes to `missing`."""
         self.version = str(getattr(sdk, "__version__", "unknown"))
-        self._libraries = (_OURS, WRAPT, os.path.dirname(str(sdk.__file__)) + os.sep)
+        self._libraries += (os.path.dirname(str(sdk.__file__)) + os.sep,)
         for module, owner, name, wrapper in self._places():
             where = f"{sdk.__name__}.{module}"
             cls = getattr(sys.modules.get(where), owner, None)
@@ -191,14 +197,14 @@ class Seam:
         return call
 
     def _application_frame(self) -> tuple[CodeType, int] | None:
-        """Gives the nearest frame that is neither ours nor the SDK's."""
+        """Gives the nearest frame that is neither ours nor the SDK's, if it made the call."""
         frame = sys._getframe(1)
         libraries = self._libraries
         for _ in range(_FRAMES):
             code = frame.f_code
             if not code.co_filename.startswith(libraries):
                 return code, frame.f_lineno
-            if frame.f_back is None:
+            if frame.f_back is None or code.co_filename == _LOOP:
                 return None
             frame = frame.f_back
         return None

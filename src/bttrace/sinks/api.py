@@ -21,7 +21,7 @@ import urllib3
 
 from ..config import Config
 from ..model import Json
-from ..paths import json_object, objects, text
+from ..values import json_object, objects, text
 
 _CONNECT_TIMEOUT = 5.0
 _READ_TIMEOUT = 20.0
