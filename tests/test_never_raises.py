@@ -68,6 +68,11 @@ def _raise(*_args: object, **_kwargs: object) -> None:
     raise ArithmeticError("broken")
 
 
+def _raise_later(*_args: object, **_kwargs: object) -> Iterator[None]:
+    yield from ()
+    raise ArithmeticError("broken")
+
+
 def _program(url: str) -> list[object]:
     """What an application sees of its calls: results, types, exceptions."""
     client = openai.OpenAI(base_url=url, api_key="k", max_retries=1)
@@ -127,7 +132,8 @@ def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[obje
     """Gives what a program saw under the hook while one function raised."""
     code = function.__code__
     # The code is replaced, not the name, so that every reference to the function is hit.
-    function.__code__ = _raise.__code__
+    raising = _raise_later if inspect.isgeneratorfunction(function) else _raise
+    function.__code__ = raising.__code__
     session.enable()
     try:
         seen = program()

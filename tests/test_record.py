@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -174,6 +175,17 @@ def test_a_forked_child_starts_anew(recorder: Recorder, collected: Collected) ->
     assert [span.name for span in collected.spans] == ["parent", "busy"]
 
 
+def test_a_fork_finds_the_writer_at_rest(recorder: Recorder, collected: Collected) -> None:
+    recorder.put(Ended("before"))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if len(threading.enumerate()) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    recorder.put(Ended("after"))
+    assert recorder.flush(5)
+    assert [span.name for span in collected.spans] == ["before", "after"]
+
+
 def test_a_set_clock_and_counted_ids_make_a_span_predictable() -> None:
     import openai
 
@@ -247,6 +259,9 @@ ask("after")
     ids=["open", "threads", "atexit", "forks"],
 )
 def test_every_span_is_delivered_once_by_the_exit(program: str, spans: int, tmp_path: Path) -> None:
+    if program is STREAM_LEFT_OPEN and sys.version_info[:3] == (3, 13, 0):
+        pytest.skip("Python 3.13.0 itself crashes when a half-read stream is left to its exit")
+
     def answer(request: object) -> replies.Reply:
         streamed = request.json.get("stream")  # type: ignore[attr-defined]
         return replies.chat_stream(["a", "b", "c"]) if streamed else replies.chat("Hello")

@@ -28,6 +28,7 @@ from .shape import Place, Style
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 _SINKS_SHARE = 0.9  # of the time that a flush may take
+FORK_PATIENCE = 0.5  # seconds that a fork may wait for the writer to stand still
 LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
 
 
@@ -65,6 +66,8 @@ class Recorder:
         self._wake.acquire()
         self._asleep = True
         self._flushes: set[_Flush] = set()
+        self._parked = False
+        self._delivering = False
         self._starting = allocate_lock()
 
     def put(self, observation: Observation, chunks: list[object] | None = None) -> None:
@@ -122,7 +125,7 @@ class Recorder:
     def _run(self) -> None:
         try:
             pause: float | None = None
-            while self.active:
+            while self.active and not self._parked:
                 self._sleep(pause)
                 pause = self._work()
         finally:
@@ -133,27 +136,34 @@ class Recorder:
         self._asleep = True
         if not self._queue and self._wake.acquire(timeout=-1 if pause is None else pause):
             self._asleep = False
-            if not self._flushes and self.active:
+            if not self._flushes and self.active and not self._parked:
                 self._wake.acquire(timeout=LINGER)
         self._asleep = False
 
     def _work(self) -> float | None:
         """Empties the queue, then lets the sinks send; gives the seconds until one wants to again."""
-        while self._queue:
+        while self._queue and not self._parked:
             if self.dropped:
                 say_once("spans end faster than they can be written; the oldest are dropped.")
             item = self._queue.popleft()
             if isinstance(item, _Flush):
-                flushed = [_flushed(sink, item.deadline) for sink in self.sinks]
-                item.everything = all(flushed)
-                self._flushes.discard(item)
-                item.done.set()
+                self._answer(item)
             else:
                 _handled(self, *item)
                 if not self._flushes:
                     time.sleep(0)
+        self._delivering = True
         pauses = [pause for sink in self.sinks if (pause := _delivered(sink)) is not None]
+        self._delivering = False
         return min(pauses, default=None)
+
+    def _answer(self, request: _Flush) -> None:
+        self._delivering = True
+        flushed = [_flushed(sink, request.deadline) for sink in self.sinks]
+        self._delivering = False
+        request.everything = all(flushed)
+        self._flushes.discard(request)
+        request.done.set()
 
     def finish(self, observation: Observation) -> None:
         """Hands the span of an ended observation to every sink."""
@@ -219,6 +229,28 @@ class Recorder:
         """
         atexit.register(self._at_exit)
 
+    def before_fork(self) -> None:
+        """Ends the writer while the process forks, unless it waits for an answer from the network.
+
+        A child inherits no thread, but every lock that one held: of an import, of the
+        loader. And from Python 3.12 on, forking beside a thread is a warning, which
+        would be ours to answer for.
+        """
+        thread = self._thread
+        if thread is None or not self.active:
+            return
+        self._parked = True
+        self._rouse()
+        deadline = time.monotonic() + FORK_PATIENCE
+        while thread.is_alive() and not self._delivering and time.monotonic() < deadline:
+            thread.join(0.005)
+
+    def after_fork_in_parent(self) -> None:
+        """Lets the writer go on."""
+        self._parked = False
+        if self._queue:
+            self._rouse()
+
     def after_fork(self) -> None:
         """Starts anew in a forked child; the parent sends what was queued before."""
         if not self.active:
@@ -263,10 +295,24 @@ _left = guarded(_leave, retires=False)
 _recorders: WeakSet[Recorder] = WeakSet()
 
 
-def _forked() -> None:
+def _before_fork() -> None:
+    for recorder in list(_recorders):
+        recorder.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for recorder in list(_recorders):
+        recorder.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
     for recorder in list(_recorders):
         recorder.after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=guarded(_forked, retires=False))
+    os.register_at_fork(
+        before=guarded(_before_fork, retires=False),
+        after_in_parent=guarded(_after_fork_in_parent, retires=False),
+        after_in_child=guarded(_after_fork_in_child, retires=False),
+    )

@@ -57,6 +57,10 @@ class BraintrustSink:
         elif self._refused:
             self._lost += 1
         else:
+            # Imported here, on the writer thread, because urllib3 costs the importing thread 50 ms;
+            # and not while delivering, because a fork waits for the writer at all other times.
+            from . import api  # noqa: F401
+
             row = encoded(span.row())
             self._waiting.append(row)
             self._bytes += len(row)
@@ -105,7 +109,6 @@ class BraintrustSink:
 
     def _deliver(self, deadline: float) -> float:
         """Sends batch after batch; gives the seconds to pause after a failure, 0 without one."""
-        # Imported with the first delivery, on the writer thread: urllib3 costs the importing thread 50 ms.
         from .api import BraintrustApi, Refused, Unavailable, Unsuitable
 
         api = self._api = self._api or BraintrustApi(self._config)
