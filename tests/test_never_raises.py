@@ -14,7 +14,8 @@ import openai
 import pytest
 
 import bttrace
-from bttrace import guard, record, session
+from bttrace import forks, guard, session
+from bttrace.record import Recorder
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
 
@@ -142,7 +143,8 @@ def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[obje
     finally:
         bttrace.disable()
         function.__code__ = code
-        for recorder in list(record._recorders):  # where disable() itself was what failed
+        for recorder in list(forks._followers):  # where disable() itself was what failed
+            assert isinstance(recorder, Recorder)
             recorder.close(1)
 
 

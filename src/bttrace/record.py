@@ -12,14 +12,13 @@ item, so that it never holds the interpreter for long.
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Sequence
-from weakref import WeakSet
 
+from . import forks
 from .clock import Clock, Ids
 from .contracts import Observation, Sink
 from .guard import guarded, say_once
@@ -55,7 +54,7 @@ class Recorder:
         self._open: dict[int, Observation] = {}
         self._writer = guarded(self._run)
         self._remake()
-        _recorders.add(self)
+        forks.follow(self)
         atexit.register(self._at_exit)
 
     def _remake(self) -> None:
@@ -290,29 +289,3 @@ _written = guarded(_write, retires=False)
 _delivered = guarded(_deliver, retires=False)
 _flushed = guarded(_flush, retires=False)
 _left = guarded(_leave, retires=False)
-
-
-_recorders: WeakSet[Recorder] = WeakSet()
-
-
-def _before_fork() -> None:
-    for recorder in list(_recorders):
-        recorder.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for recorder in list(_recorders):
-        recorder.after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    for recorder in list(_recorders):
-        recorder.after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(
-        before=guarded(_before_fork, retires=False),
-        after_in_parent=guarded(_after_fork_in_parent, retires=False),
-        after_in_child=guarded(_after_fork_in_child, retires=False),
-    )

@@ -10,7 +10,7 @@ import json
 
 from ..model import Endpoint, Json, Provider
 from ..values import at, field, items, json_object, members, objects, plain, position, text
-from .text import Text
+from .text import Text, continue_text
 
 # delta type -> its field, and the content block's field that it continues
 _PIECES = {
@@ -115,15 +115,8 @@ def _continue(block: Json, delta: object) -> None:
         if given is not None:
             block[name] = given
     source, target = _PIECES.get(kind, ("", ""))
-    piece = field(delta, source)
-    if not isinstance(piece, str):
-        return
-    held = block.get(target)
-    if isinstance(held, Text):
-        held.add(piece)
-    else:
-        joined = block[target] = Text(held if isinstance(held, str) else "")
-        joined.add(piece)
+    if source:
+        continue_text(block, target, field(delta, source))
 
 
 def _settled(block: Json) -> Json:

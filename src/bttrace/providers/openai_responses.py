@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..model import Endpoint, Json
 from ..values import field, items, json_object, plain, position, text
-from .text import Text
+from .text import Text, continue_text
 
 _WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _HEADS = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -68,9 +68,9 @@ class ResponseFold:
         kind = text(field(chunk, "type"))
         if kind in _PART_DELTAS:
             place, index, name = _PART_DELTAS[kind]
-            _continue(self._part(chunk, place, index), name, field(chunk, "delta"))
+            continue_text(self._part(chunk, place, index), name, field(chunk, "delta"))
         elif kind in _ITEM_DELTAS:
-            _continue(self._item(chunk), _ITEM_DELTAS[kind], field(chunk, "delta"))
+            continue_text(self._item(chunk), _ITEM_DELTAS[kind], field(chunk, "delta"))
         elif kind in _WHOLE or kind in _HEADS:
             self._head = json_object(plain(field(chunk, "response")))
             self._whole = kind in _WHOLE
@@ -106,17 +106,6 @@ class ResponseFold:
 
 class _Parts(dict[int, Json]):
     """An item's parts by index, which become a list."""
-
-
-def _continue(holder: Json, name: str, delta: object) -> None:
-    if not isinstance(delta, str):
-        return
-    held = holder.get(name)
-    if isinstance(held, Text):
-        held.add(delta)
-    else:
-        joined = holder[name] = Text(held if isinstance(held, str) else "")
-        joined.add(delta)
 
 
 def _settled(value: object) -> object:

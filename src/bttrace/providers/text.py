@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..model import Json
+
 _PIECES = 512
 
 
@@ -31,3 +33,13 @@ class Text:
 
     def __bool__(self) -> bool:
         return bool(self._joined) or any(self._pieces)
+
+
+def continue_text(holder: Json, name: str, piece: object) -> None:
+    """Appends a piece to the text of a field; one that is no text changes nothing."""
+    if not isinstance(piece, str):
+        return
+    held = holder.get(name)
+    if not isinstance(held, Text):
+        held = holder[name] = Text(held if isinstance(held, str) else "")
+    held.add(piece)
