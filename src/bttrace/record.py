@@ -151,6 +151,8 @@ class Recorder:
                 _handled(self, *item)
                 if not self._flushes:
                     time.sleep(0)
+        if self._parked:
+            return None
         self._delivering = True
         pauses = [pause for sink in self.sinks if (pause := _delivered(sink)) is not None]
         self._delivering = False
