@@ -100,33 +100,24 @@ def test_a_journal_that_cannot_be_written_is_one_message(provider: ProviderServe
     assert "BTTRACE_JOURNAL_DIR" in line
 
 
+def _show(cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bttrace.show"]
+    return subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True, check=False)
+
+
 def test_show_prints_the_newest_journal_and_counts_damage(provider: ProviderServer, tmp_path: Path) -> None:
     hooked(CALL, LOCAL, provider.env(), cwd=tmp_path)
     [journal] = _journals(tmp_path)
     with journal.open("a") as file:
         file.write('{"broken": \n[1]\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "bttrace.show"],
-        env=environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _show(tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("llm.generation (gpt-4o-mini-2024-07-18)")
     assert done.stderr == f"bttrace: 2 damaged lines of {journal.relative_to(tmp_path)} skipped.\n"
 
 
 def test_show_without_a_journal_says_how_to_make_one(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bttrace.show"],
-        env=environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _show(tmp_path)
     assert done.returncode == 1
     assert "bttrace run --exporter local" in done.stderr
 

@@ -114,10 +114,10 @@ class Recorder:
         try:
             if self._thread is None:
                 thread = threading.Thread(target=self._writer, name="bttrace-writer", daemon=True)
+                self._thread = thread  # before it runs, because it takes itself out when it ends
                 thread.start()
-                self._thread = thread
         except RuntimeError:
-            pass  # the interpreter is going down; the exit handler writes what is queued
+            self._thread = None  # the interpreter is going down; the exit handler writes what is queued
         finally:
             self._starting.release()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from asyncio import CancelledError
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import CodeType
 from typing import Any
 
@@ -70,10 +70,9 @@ class Call:
         self.ended: int | None = None
         self.started = recorder.clock.now()
 
-    @property
-    def is_first_token(self) -> Callable[[object], bool]:
-        """Gives the endpoint's own rule."""
-        return self._endpoint.is_first_token
+    def is_first_token(self, chunk: object) -> bool:
+        """Tells, by the endpoint's own rule, whether a chunk carries generated content."""
+        return self._endpoint.is_first_token(chunk)
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""

@@ -52,27 +52,6 @@ def _watched(stream: Any) -> Watch | None:
     return watch
 
 
-def _is_first_token(call: Call, chunk: object) -> bool:
-    return call.is_first_token(chunk)
-
-
-def _hand_over(call: Call) -> None:
-    call.hand_over()
-
-
-def _exhaust(call: Call) -> None:
-    call.end("exhausted")
-
-
-def _fail(call: Call, error: BaseException) -> None:
-    call.fail(error)
-
-
-def _leave(call: Call, last_chunk: int | None) -> None:
-    """Ends a call whose reader left without a word: at its last chunk, since who knows when we are told."""
-    call.end("dropped", last_chunk)
-
-
 def _go(watch: Watch) -> None:
     """Ends a call whose stream was never read; a generator that reads one is told itself."""
     if watch.call.ended is None and not watch.read:
@@ -81,11 +60,10 @@ def _go(watch: Watch) -> None:
 
 watched = guarded(_watched)
 _gone = guarded(_go)
-_first = guarded(_is_first_token)
-_handed_over = guarded(_hand_over)
-_exhausted = guarded(_exhaust)
-_failed = guarded(_fail)
-_left = guarded(_leave)
+_first = guarded(Call.is_first_token)
+_handed_over = guarded(Call.hand_over)
+_ended = guarded(Call.end)
+_failed = guarded(Call.fail)
 
 
 def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Iterator[Any]:
@@ -107,12 +85,12 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
                 held = call.chunks
             yield chunk
     except GeneratorExit:
-        _left(call, last)
+        _ended(call, "dropped", last)  # at its last chunk, since who knows when we are told
         raise
     except BaseException as error:
         _failed(call, error)
         raise
-    _exhausted(call)
+    _ended(call, "exhausted")
 
 
 async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], int]) -> AsyncIterator[Any]:
@@ -134,9 +112,9 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
                 held = call.chunks
             yield chunk
     except GeneratorExit:
-        _left(call, last)
+        _ended(call, "dropped", last)  # at its last chunk, since who knows when we are told
         raise
     except BaseException as error:
         _failed(call, error)
         raise
-    _exhausted(call)
+    _ended(call, "exhausted")
