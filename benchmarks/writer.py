@@ -13,12 +13,12 @@ from functools import partial
 
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.model import Endpoint, Fold
-from bttrace.providers.anthropic import MESSAGES
+from bttrace.providers.anthropic.messages import MESSAGES
 from bttrace.providers.openai import PROVIDER
-from bttrace.providers.openai_chat import CHAT
-from bttrace.providers.openai_responses import RESPONSES
+from bttrace.providers.openai.chat import CHAT
+from bttrace.providers.openai.responses import RESPONSES
 from bttrace.record import Recorder
-from bttrace.seams.calls import Call
+from bttrace.seams.calls import Call, Shared
 from bttrace.shape import Style
 
 from .bodies import ANSWER, QUESTION, piece
@@ -80,7 +80,7 @@ def _written(recorder: Recorder) -> Reading:
 
 
 def _call(recorder: Recorder) -> Call:
-    call = Call(recorder, PROVIDER, CHAT, recorder)
+    call = Call(Shared(recorder, PROVIDER), CHAT, {}, recorder)
     call.request = Request(Url("api.openai.com"), QUESTION)
     call.response = Response(call.request, {"x-request-id": "req_bench"}, ANSWER, is_closed=True)
     call.headers = call.response.headers

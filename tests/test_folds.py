@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bttrace.model import Endpoint, Facts
-from bttrace.providers.anthropic import MESSAGES, MessageFold
-from bttrace.providers.openai_chat import CHAT, ChatFold
-from bttrace.providers.openai_responses import RESPONSES, ResponseFold
+from bttrace.providers.anthropic.messages import MESSAGES, MessageFold
+from bttrace.providers.openai.chat import CHAT, ChatFold
+from bttrace.providers.openai.responses import RESPONSES, ResponseFold
 from bttrace.providers.text import Text
 from bttrace.shape import Place, Style, generation
 

@@ -21,9 +21,9 @@ import openai
 import pytest
 
 from bttrace.model import Endpoint
-from bttrace.providers.anthropic import MESSAGES
-from bttrace.providers.openai_chat import CHAT
-from bttrace.providers.openai_responses import RESPONSES
+from bttrace.providers.anthropic.messages import MESSAGES
+from bttrace.providers.openai.chat import CHAT
+from bttrace.providers.openai.responses import RESPONSES
 from bttrace.testing import capture
 
 Json = dict[str, Any]

@@ -24,8 +24,8 @@ class Observation(Protocol):
     def fold(self, chunks: Sequence[object]) -> None:
         """Takes chunks of its stream, in order. Called on the writer thread."""
 
-    def span(self, place: Place, style: Style) -> Span:
-        """Gives its span. Called once, on the writer thread, when it has ended."""
+    def span(self, place: Place, style: Style) -> Span | None:
+        """Gives its span, if it is worth one. Called once, on the writer thread, when it has ended."""
 
     def leave(self) -> None:
         """Ends it, because nobody will read the rest of its stream."""

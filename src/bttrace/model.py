@@ -37,6 +37,7 @@ Metric = Literal[
     "completion_reasoning_tokens",
     "prompt_audio_tokens",
     "completion_audio_tokens",
+    "completion_image_tokens",
     "estimated_cost",
     "retries",
 ]
@@ -53,30 +54,73 @@ class Fold(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One row of what is known about a provider's API.
+class Attachment:
+    """Binary content that a call took or gave; sinks keep it apart from the text of the row."""
 
-    Paths are dotted, as `values` reads them, into the request (`model`, `parameters`) or
-    the response (`output`, `usage`, `details`). A metric is the sum of its paths that are
-    there, and absent when the first of them is. `input` gives the span's input from the
-    request body. `output` is one path, or several whose values make an object.
+    content_type: str
+    data: bytes = field(repr=False)
+    filename: str = "attachment"
+
+
+def _same(tools: object) -> object:
+    return tools
+
+
+def _unknown(_response: Json) -> None:
+    return None
+
+
+def _never(_chunk: object) -> bool:
+    return False
+
+
+class _Unfolded:
+    """The fold of an endpoint that does not stream."""
+
+    def add(self, chunk: object) -> None:
+        """Passes a chunk over."""
+
+    def response(self) -> Json:
+        """Gives nothing."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of what is known about a provider's API: which requests it means, and what they say.
+
+    `path` may hold `{placeholders}`; what stands there is part of the request as the rules
+    below see it. Paths of values are dotted, as `values` reads them, into the request (`model`,
+    `parameters`) or the response (`output`, `usage`, `details`). A metric is the sum of its
+    paths that are there, and absent when the first of them is. `input` gives the span's input
+    from the request. `output` is one path, several whose values make an object, or a
+    function of the response. An endpoint without `fold` does not stream.
+
+    `settles` gives, from a response, the id of work begun by an earlier call that is now done.
+    A row that `polls` asks for such work: only the first answer that settles it is a span.
+    `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
     """
 
     path: str
     api: str
     braintrust_name: str
-    request_model: str
-    response_model: str
-    chunk_model: str
     input: Callable[[Json], object]
-    output: tuple[str, ...]
-    usage: Mapping[Metric, tuple[str, ...]]
-    parameters: Mapping[str, tuple[str, ...]]
-    details: Mapping[str, str]
-    finish_reason: Callable[[Json], str | None]
-    tools: Callable[[object], object]
-    is_first_token: Callable[[object], bool]
-    fold: Callable[[], Fold]
+    output: tuple[str, ...] | Callable[[Json], object]
+    method: str = "post"
+    type: SpanType = "llm"
+    braintrust_streamed_name: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    chunk_model: str | None = None
+    usage: Mapping[Metric, tuple[str, ...]] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    finish_reason: Callable[[Json], str | None] = _unknown
+    tools: Callable[[object], object] = _same
+    is_first_token: Callable[[object], bool] = _never
+    fold: Callable[[], Fold] = _Unfolded
+    settles: Callable[[Json], str | None] = _unknown
+    polls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +151,7 @@ class Facts:
     """What is known of one finished call, free of any SDK.
 
     `started` is seconds since the epoch; `duration` and `time_to_first_token` are seconds.
-    `request` and `response` are parsed JSON; a response that is not JSON is `body_text`.
+    `request` and `response` are parsed JSON; a response that is not JSON is `body`.
     """
 
     provider: str
@@ -120,7 +164,7 @@ class Facts:
     time_to_first_token: float | None = None
     attempts: int = 1
     stream_end: StreamEnd | None = None
-    body_text: str | None = None
+    body: str | Attachment | None = None
     error_type: str | None = None
     error_message: str | None = None
     request_id: str | None = None

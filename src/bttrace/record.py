@@ -179,6 +179,8 @@ class Recorder:
             parents=(str(above),) if adopted else (),
         )
         span = observation.span(place, self._style)
+        if span is None:
+            return
         for sink in self.sinks:
             _written(sink, span, parent if adopted else None)
 

@@ -46,18 +46,17 @@ class Style:
 
 
 def generation(facts: Facts, place: Place, style: Style) -> Span:
-    """Gives the `llm` span of one call."""
+    """Gives the span of one call."""
     said = style.capture_content
     endpoint = facts.endpoint
     model = text(facts.response.get("model")) or text(facts.request.get("model"))
-    turn_name = f"llm.generation ({model})" if model else "llm.generation"
     return Span(
         row_id=place.row_id,
         span_id=place.span_id,
         root_span_id=place.root_span_id,
         parents=place.parents,
-        name=endpoint.braintrust_name if style.span_names == "braintrust" else turn_name,
-        type="llm",
+        name=_name(facts, model, style),
+        type=endpoint.type,
         created=timestamp(facts.started),
         input=endpoint.input(facts.request) if said else None,
         output=_output(facts) if said else None,
@@ -73,10 +72,22 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
 
 
+def _name(facts: Facts, model: str | None, style: Style) -> str:
+    endpoint = facts.endpoint
+    if style.span_names == "braintrust":
+        streamed = endpoint.braintrust_streamed_name if facts.stream_end else None
+        return streamed or endpoint.braintrust_name
+    if endpoint.type != "llm":
+        return endpoint.api
+    return f"llm.generation ({model})" if model else "llm.generation"
+
+
 def _output(facts: Facts) -> object:
     paths = facts.endpoint.output
     if not facts.response:
-        return facts.body_text
+        return facts.body
+    if callable(paths):
+        return paths(facts.response)
     if len(paths) == 1:
         return at(facts.response, paths[0])
     return {path: value for path in paths if (value := at(facts.response, path)) is not None} or None
@@ -98,8 +109,9 @@ def _metrics(facts: Facts) -> dict[Metric, float]:
     found: dict[Metric, float] = {
         "start": facts.started,
         "end": facts.started + facts.duration,
-        "duration_ms": round(facts.duration * 1000, 3),
     }
+    if facts.endpoint.type == "llm":
+        found["duration_ms"] = round(facts.duration * 1000, 3)
     if facts.time_to_first_token is not None:
         found["time_to_first_token"] = facts.time_to_first_token
     if facts.attempts > 1:

@@ -9,31 +9,45 @@ from __future__ import annotations
 
 import json
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from ..model import Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
+from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
 from ..values import json_object
+from .settled import Settled
 
+_BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
 _ERROR_TEXT = 4000  # characters of an error's message, and of a body that is not JSON, that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all calls of one SDK have in common."""
+
+    recorder: Recorder
+    provider: Provider
+    settled: Settled = field(default_factory=Settled)
 
 
 class Call:
     """What is known so far of one call.
 
-    `request` is the latest attempt's; `response` is kept only when its body has been
-    read, because a call must not keep alive a stream that the application drops.
+    `request` is the latest attempt's, and `form` what it says if it is multipart; `response`
+    is kept only when its body has been read, because a call must not keep alive a stream
+    that the application drops.
     """
 
     __slots__ = (
         "_endpoint",
         "_fold",
-        "_provider",
+        "_placed",
         "_recorder",
+        "_shared",
         "attempts",
         "caller",
         "chunks",
@@ -41,6 +55,7 @@ class Call:
         "ended",
         "error",
         "first_token",
+        "form",
         "headers",
         "parent",
         "request",
@@ -50,15 +65,17 @@ class Call:
         "streamed",
     )
 
-    def __init__(self, recorder: Recorder, provider: Provider, endpoint: Endpoint, client: object) -> None:
-        self._recorder = recorder
-        self._provider = provider
+    def __init__(self, shared: Shared, endpoint: Endpoint, placed: Mapping[str, str], client: object) -> None:
+        self._shared = shared
+        self._recorder = recorder = shared.recorder
         self._endpoint = endpoint
+        self._placed = placed
         self._fold: Fold | None = None
         self.client = type(client).__name__
         self.parent: Any = None
         self.caller: tuple[CodeType, int] | None = None
         self.request: Any = None
+        self.form: Json | None = None
         self.response: Any = None
         self.headers: Any = None
         self.attempts = 0
@@ -110,20 +127,25 @@ class Call:
         for chunk in chunks:
             self._fold.add(chunk)
 
-    def span(self, place: Place, style: Style) -> Span:
-        """Gives the call's `llm` span."""
-        return generation(self._facts(), place, style)
+    def span(self, place: Place, style: Style) -> Span | None:
+        """Gives the call's span; `None` for one that asked after work which is not done, or already told."""
+        facts = self._facts()
+        settled = self._endpoint.settles(facts.response)
+        news = settled is not None and self._shared.settled.first(settled)
+        if self._endpoint.polls and not news and facts.error_type is None:
+            return None
+        return generation(facts, place, style)
 
     def _facts(self) -> Facts:
-        response, body_text = self._answer()
+        response, body = self._answer()
         error_type, message, request_id = self.error or (None, None, None)
         return Facts(
-            provider=provider_name(self.client, _host(self.request), self._provider.name),
-            sdk=self._provider.sdk,
+            provider=provider_name(self.client, _host(self.request), self._shared.provider.name),
+            sdk=self._shared.provider.sdk,
             endpoint=self._endpoint,
-            request=_json(_content(self.request))[0],
+            request={**self._placed, **(self.form or _json(_content(self.request))[0])},
             response=response,
-            body_text=body_text,
+            body=body,
             started=self._recorder.clock.epoch(self.started),
             duration=self._since_start(self.ended) or 0.0,
             time_to_first_token=self._since_start(self.first_token),
@@ -138,10 +160,14 @@ class Call:
     def _since_start(self, reading: int | None) -> float | None:
         return None if reading is None else (reading - self.started) / 1e9
 
-    def _answer(self) -> tuple[Json, str | None]:
+    def _answer(self) -> tuple[Json, str | Attachment | None]:
         if self._fold is not None:
             return self._fold.response(), None
-        return _json(_content(self.response))
+        content = _content(self.response)
+        kind = _binary_type(self.headers)
+        if content and kind:
+            return {}, Attachment(kind, content, f"{self._endpoint.api}.{kind.rpartition('/')[2]}")
+        return _json(content)
 
 
 def _host(request: Any) -> str:
@@ -165,6 +191,14 @@ def _json(body: bytes) -> tuple[Json, str | None]:
     except ValueError:
         return {}, body[:_ERROR_TEXT].decode("utf-8", "replace")
     return json_object(parsed), None
+
+
+def _binary_type(headers: Any) -> str | None:
+    """Gives the content type of an answer that is neither text nor JSON."""
+    kind = (
+        str(headers.get("content-type", "") if headers is not None else "").partition(";")[0].strip().lower()
+    )
+    return kind if kind.startswith(_BINARY) else None
 
 
 def _request_id(headers: Any) -> str | None:

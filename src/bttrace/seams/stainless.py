@@ -15,24 +15,18 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from ..guard import guarded
-from ..model import Endpoint, Provider
-from ..patch import WRAPT, Ledger, Wrapper
+from ..model import Provider
+from ..patch import Ledger, Wrapper
 from ..record import Recorder
-from .calls import Call
+from .callers import LIBRARIES, application_frame
+from .calls import Call, Shared
+from .forms import form
+from .routes import Routes
 from .streams import EXTENSION, Watch, afollowed, followed, watch_of, watched
-
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDARD = os.path.dirname(os.__file__) + os.sep
-# Frames that only hand a call on: whoever made it may be further up the stack.
-_BETWEEN = tuple(_STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "threading.py"))
-_LOOP = _STANDARD + os.path.join(
-    "asyncio", "events.py"
-)  # above it is who runs the loop, not who made the call
-_FRAMES = 40  # how far up the stack the application's frame is looked for
 
 
 class Seam:
@@ -42,8 +36,9 @@ class Seam:
         self._provider = provider
         self._recorder = recorder
         self._parent = parent
-        self._endpoints: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in provider.endpoints}
-        self._libraries: tuple[str, ...] = (_OURS, WRAPT, *_BETWEEN)
+        self._routes = Routes(provider.endpoints)
+        self._shared = Shared(recorder, provider)
+        self._libraries = LIBRARIES
         self._current: ContextVar[Call | None] = ContextVar(f"bttrace_{provider.sdk}_call", default=None)
         self.version = ""
         self.missing: list[str] = []
@@ -138,7 +133,7 @@ class Seam:
         request = wrapped(*args, **kwargs)
         call = self._current.get()
         if call is not None:
-            self._attempted(call, request)
+            self._attempted(call, request, args, kwargs)
         return request
 
     def _process_response(
@@ -188,30 +183,19 @@ class Seam:
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
         """Gives a new call when the request is one to a model."""
         options = args[1] if len(args) > 1 else kwargs["options"]
-        endpoint = self._endpoints.get(options.url.partition("?")[0])
-        if endpoint is None or options.method.lower() != "post":
+        found = self._routes.endpoint(options.method, options.url)
+        if found is None:
             return None
-        call = Call(self._recorder, self._provider, endpoint, client)
+        endpoint, placed = found
+        call = Call(self._shared, endpoint, placed, client)
         call.parent = self._parent()
-        call.caller = self._application_frame()
+        call.caller = application_frame(self._libraries)
         return call
 
-    def _application_frame(self) -> tuple[CodeType, int] | None:
-        """Gives the nearest frame that is neither ours nor the SDK's, if it made the call."""
-        frame = sys._getframe(1)
-        libraries = self._libraries
-        for _ in range(_FRAMES):
-            code = frame.f_code
-            if not code.co_filename.startswith(libraries):
-                return code, frame.f_lineno
-            if frame.f_back is None or code.co_filename == _LOOP:
-                return None
-            frame = frame.f_back
-        return None
-
     @staticmethod
-    def _attempt(call: Call, request: Any) -> None:
+    def _attempt(call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         call.request = request
+        call.form = form(args[0] if args else kwargs["options"])
         call.attempts += 1
 
     def _answer(self, call: Call, kwargs: Mapping[str, Any]) -> None:

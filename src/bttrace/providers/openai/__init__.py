@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..model import Provider
-from .openai_chat import CHAT
-from .openai_responses import RESPONSES
+from ...model import Provider
+from .chat import CHAT
+from .responses import RESPONSES
 
 PROVIDER = Provider(
     sdk="openai",

@@ -7,9 +7,9 @@ compatible hosts add to a delta: `reasoning_content` (DeepSeek, Groq), `reasonin
 
 from __future__ import annotations
 
-from ..model import Endpoint, Json
-from ..values import at, field, items, members, objects, plain, position, text
-from .text import Text
+from ...model import Endpoint, Json
+from ...values import at, field, items, members, objects, plain, position, text
+from ..text import Text
 
 # Strings that come in pieces. Every other string of a delta is sent whole, some of them again and again.
 _PIECEWISE = frozenset(

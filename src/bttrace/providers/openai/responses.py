@@ -7,9 +7,9 @@ a stream which is left early still shows what came.
 
 from __future__ import annotations
 
-from ..model import Endpoint, Json
-from ..values import field, items, json_object, plain, position, text
-from .text import Text, continue_text
+from ...model import Endpoint, Json
+from ...values import field, items, json_object, plain, position, text
+from ..text import Text, continue_text
 
 _WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _HEADS = frozenset({"response.created", "response.in_progress", "response.queued"})

@@ -1,4 +1,4 @@
-"""The `anthropic` SDK. PURE.
+"""Anthropic messages. PURE.
 
 Source: `Message` and `RawMessageStreamEvent` of anthropic 2.11 (`types`). Anthropic counts
 cached tokens beside the input's, not within them, so the prompt's tokens are a sum.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
-from ..model import Endpoint, Json, Provider
-from ..values import at, field, items, json_object, members, objects, plain, position, text
-from .text import Text, continue_text
+from ...model import Endpoint, Json
+from ...values import at, field, items, json_object, members, objects, plain, position, text
+from ..text import Text, continue_text
 
 # delta type -> its field, and the content block's field that it continues
 _PIECES = {
@@ -133,6 +133,7 @@ MESSAGES = Endpoint(
     path="/v1/messages",
     api="messages",
     braintrust_name="anthropic.messages.create",
+    braintrust_streamed_name="anthropic.messages.stream",
     request_model="anthropic.types.message_create_params.MessageCreateParamsBase",
     response_model="anthropic.types.Message",
     chunk_model="anthropic.types.RawMessageStreamEvent",
@@ -166,5 +167,3 @@ MESSAGES = Endpoint(
     is_first_token=is_first_token,
     fold=MessageFold,
 )
-
-PROVIDER = Provider(sdk="anthropic", name="anthropic", endpoints=(MESSAGES,))
