@@ -3,7 +3,8 @@
 Owns where such an SDK is patched. `request` of its clients sees every call of every
 resource once; `_build_request` sees each attempt with its body prepared; and
 `_process_response` sees the answer. Streams are watched at `__stream__`, the generator
-behind all ways of reading one, and at `close`. The names hold from openai 1.8 to 3.52 and
+behind all ways of reading one, raw bodies at the methods that iterate over them, and both
+at `close`. The names hold from openai 1.8 to 3.52 and
 from anthropic 0.20 to 2.11 (`_base_client.py`, `_streaming.py`, `_response.py`).
 
 Knows no provider: an endpoint's row says which requests are model calls.
@@ -26,7 +27,17 @@ from .callers import LIBRARIES, application_frame
 from .calls import Call, Shared
 from .forms import form
 from .routes import Routes
-from .streams import EXTENSION, Watch, afollowed, followed, watch_of, watched
+from .streams import (
+    EXTENSION,
+    Watch,
+    afollowed,
+    followed,
+    http_response,
+    watch_of,
+    watched,
+    watched_lines,
+    watched_pieces,
+)
 
 
 class Seam:
@@ -54,7 +65,7 @@ class Seam:
         """Patches an SDK that has been imported; what it lacks goes to `missing`."""
         self.version = str(getattr(sdk, "__version__", "unknown"))
         self._libraries += (os.path.dirname(str(sdk.__file__)) + os.sep,)
-        for module, owner, name, wrapper in self._places():
+        for module, owner, name, wrapper in self._places(sdk.__name__):
             where = f"{sdk.__name__}.{module}"
             cls = getattr(sys.modules.get(where), owner, None)
             if not isinstance(cls, type) or not ledger.wrap(cls, name, wrapper):
@@ -64,22 +75,40 @@ class Seam:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
         for name in self._provider.stream_helpers[module.__name__]:
             cls = getattr(module, name, None)
-            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._helper_close):
+            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._closing):
                 self.missing.append(f"{module.__name__}.{name}.close")
 
-    def _places(self) -> tuple[tuple[str, str, str, Wrapper], ...]:
-        return (
+    def _places(self, sdk: str) -> tuple[tuple[str, str, str, Wrapper], ...]:
+        chunks, achunks = self._reading(watched, followed), self._reading(watched, afollowed)
+        pieces, apieces = self._reading(watched_pieces, followed), self._reading(watched_pieces, afollowed)
+        lines, alines = self._reading(watched_lines, followed), self._reading(watched_lines, afollowed)
+        places = (
             ("_base_client", "SyncAPIClient", "request", self._request),
             ("_base_client", "AsyncAPIClient", "request", self._arequest),
             ("_base_client", "BaseClient", "_build_request", self._build_request),
             ("_base_client", "SyncAPIClient", "_process_response", self._process_response),
             ("_base_client", "AsyncAPIClient", "_process_response", self._process_response),
-            ("_streaming", "Stream", "__stream__", self._stream),
-            ("_streaming", "AsyncStream", "__stream__", self._astream),
-            ("_streaming", "Stream", "close", self._stream_close),
-            ("_streaming", "AsyncStream", "close", self._stream_close),
-            ("_response", "APIResponse", "close", self._response_close),
-            ("_response", "AsyncAPIResponse", "close", self._aresponse_close),
+            ("_streaming", "Stream", "__stream__", chunks),
+            ("_streaming", "AsyncStream", "__stream__", achunks),
+            ("_streaming", "Stream", "close", self._closing),
+            ("_streaming", "AsyncStream", "close", self._closing),
+            ("_response", "APIResponse", "close", self._raw_closing),
+            ("_response", "AsyncAPIResponse", "close", self._raw_closing),
+            ("_response", "APIResponse", "iter_bytes", pieces),
+            ("_response", "APIResponse", "iter_text", pieces),
+            ("_response", "APIResponse", "iter_lines", lines),
+            ("_response", "AsyncAPIResponse", "iter_bytes", apieces),
+            ("_response", "AsyncAPIResponse", "iter_text", apieces),
+            ("_response", "AsyncAPIResponse", "iter_lines", alines),
+        )
+        if f"{sdk}._decoders.jsonl" not in sys.modules:  # of the SDKs, only some read JSON lines
+            return places
+        return (
+            *places,
+            ("_decoders.jsonl", "JSONLDecoder", "__decode__", chunks),
+            ("_decoders.jsonl", "AsyncJSONLDecoder", "__decode__", achunks),
+            ("_decoders.jsonl", "JSONLDecoder", "close", self._closing),
+            ("_decoders.jsonl", "AsyncJSONLDecoder", "close", self._closing),
         )
 
     # What the SDK calls. Each passes everything on, and does no more of its own than
@@ -144,39 +173,25 @@ class Seam:
             self._answered(call, kwargs)
         return wrapped(*args, **kwargs)
 
-    def _stream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        chunks = wrapped(*args, **kwargs)
-        watch = watched(stream) if self._recorder.active else None
-        return chunks if watch is None else followed(watch, chunks, self._recorder.clock.now)
+    def _reading(self, watch_of_it: Callable[[Any], Watch | None], follow: Callable[..., Any]) -> Wrapper:
+        """Gives the wrapper of a method that makes a generator over a response: of chunks, or of pieces."""
 
-    def _astream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        chunks = wrapped(*args, **kwargs)
-        watch = watched(stream) if self._recorder.active else None
-        return chunks if watch is None else afollowed(watch, chunks, self._recorder.clock.now)
+        def reading(wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            chunks = wrapped(*args, **kwargs)
+            watch = watch_of_it(source) if self._recorder.active else None
+            return chunks if watch is None else follow(watch, chunks, self._recorder.clock.now)
 
-    def _stream_close(
-        self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._closed(stream.response)
+        return reading
+
+    def _closing(self, wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        self._closed(source)
         return wrapped(*args, **kwargs)
 
-    def _helper_close(
-        self, wrapped: Any, helper: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._closed(getattr(helper, "_response", None))
-        return wrapped(*args, **kwargs)
-
-    def _response_close(
+    def _raw_closing(
         self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        self._raw_closed(response.http_response)
+        self._raw_closed(response)
         return wrapped(*args, **kwargs)
-
-    async def _aresponse_close(
-        self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._raw_closed(response.http_response)
-        return await wrapped(*args, **kwargs)
 
     # What we do then. Each is guarded above.
 
@@ -217,19 +232,20 @@ class Seam:
             call.end("exhausted")
 
     @staticmethod
-    def _close(response: Any) -> None:
-        watch = watch_of(response)
+    def _close(source: Any) -> None:
+        watch = watch_of(http_response(source))
         if watch is not None:
             watch.call.end("closed")
 
     @staticmethod
     def _close_raw(response: Any) -> None:
         """Ends the call of a raw response, which the application may have read whole."""
-        watch = watch_of(response)
+        answer = http_response(response)
+        watch = watch_of(answer)
         if watch is None:
             return
-        if watch.taken or not response.is_stream_consumed:
+        if watch.taken or not answer.is_stream_consumed:
             watch.call.end("closed")
         else:
-            watch.call.response = response
+            watch.call.response = answer
             watch.call.end("exhausted")
