@@ -216,7 +216,6 @@ class TestBatches:
 class TestResults:
     """The results of a batch; the lines of the answer are chunks of the fold."""
 
-    @pytest.mark.xfail(reason="the seam does not follow JSON lines yet", strict=True)
     @both
     def test_the_results(self, beta: bool, provider: ProviderServer, client: Any) -> None:
         path = "/v1/messages/batches/msgbatch_loopback"

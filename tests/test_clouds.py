@@ -9,6 +9,7 @@ import anthropic
 import openai
 import pytest
 
+from bttrace.providers.hosts import provider_name
 from tests.apis import ASKED, BETA, CHAT, MESSAGES, RESPONSES, SAID, Api, only, traced
 from tests.loopback.anthropic_bedrock import bedrock, bedrock_error_event
 from tests.loopback.provider import ProviderServer
@@ -99,6 +100,20 @@ MANTLE = Cloud(
     ("/anthropic/v1/messages", "/anthropic/v1/messages"),
     within="/anthropic",
 )
+AWS = Cloud(
+    "anthropic",
+    "AnthropicAWS",
+    "AsyncAnthropicAWS",
+    MESSAGES,
+    {"api_key": "k", "aws_region": "eu-west-1", "workspace_id": "wrkspc_1"},
+    ("/v1/messages", "/v1/messages"),
+)
+GOOGLE = replace(
+    AWS,
+    sync="AnthropicGoogleCloud",
+    twin="AsyncAnthropicGoogleCloud",
+    options={"skip_auth": True, "workspace_id": "wrkspc_1"},
+)
 AZURE = Cloud(
     "azure",
     "AzureOpenAI",
@@ -126,6 +141,8 @@ CLOUDS = (
     FOUNDRY,
     replace(FOUNDRY, api=BETA),
     MANTLE,
+    AWS,
+    GOOGLE,
     AZURE,
     replace(AZURE, api=RESPONSES, asks=("/openai/responses", "/openai/responses")),
     BEDROCK_OPENAI,
@@ -212,6 +229,19 @@ def test_a_refusal_names_the_model_that_was_asked(cloud: Cloud, provider: Provid
     assert row["metadata"]["provider"] == cloud.name
     assert row["metadata"]["model"] == cloud.model
     assert row["input"] == ASKED
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "expected"),
+    [
+        ("OpenAI", "bedrock-mantle.eu-west-1.api.aws", "bedrock"),
+        ("AnthropicAWS", "aws-external-anthropic.eu-west-1.api.aws", "anthropic"),
+        ("AsyncAnthropicGoogleCloud", "claude.googleapis.com", "anthropic"),
+        ("Anthropic", "eu-west1-aiplatform.googleapis.com", "google"),
+    ],
+)
+def test_a_cloud_by_its_host(client: str, host: str, expected: str) -> None:
+    assert provider_name(client, host, "openai") == expected
 
 
 def test_a_stream_that_bedrock_breaks_off(provider: ProviderServer) -> None:

@@ -22,11 +22,18 @@ _HOSTS = {
     ".openai.azure.com": "azure",
     ".services.ai.azure.com": "azure",
     ".amazonaws.com": "bedrock",
+    ".api.aws": "bedrock",  # Mantle, which openai's own client asks too (openai 3.52, `providers/bedrock.py`)
     ".googleapis.com": "google",
 }
-# part of the client's class name -> provider
-_CLIENTS = {"Azure": "azure", "Bedrock": "bedrock", "Vertex": "vertex", "Foundry": "azure"}
-
+# part of the client's class name -> provider; Anthropic itself answers, and bills, on two clouds of others
+_CLIENTS = {
+    "AnthropicAWS": "anthropic",
+    "AnthropicGoogleCloud": "anthropic",
+    "Azure": "azure",
+    "Bedrock": "bedrock",
+    "Vertex": "vertex",
+    "Foundry": "azure",
+}
 # The model's place in an address, where a client takes it out of the body: Bedrock's and Vertex's
 # (anthropic 2.11, `lib/bedrock/_client.py` and `lib/vertex/_client.py`).
 _MODEL = re.compile(r"/models?/(.+?)(?:/invoke(?:-with-response-stream)?|:(?:rawPredict|streamRawPredict))")
