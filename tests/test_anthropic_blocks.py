@@ -211,10 +211,12 @@ class TestWhatStandsBesideTheContent:
         counts = {"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 0}
         usage = {
             "output_tokens": 7,
+            "speed": "fast",
             "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0},
             "iterations": [{"type": "compaction", **counts}, {"type": "message", **counts}],
         }
         row = asked(client, provider, BETA, how, [said()], {"usage": usage})
+        assert row["metadata"]["speed"] == "fast"
         assert row["metadata"]["server_tool_use"] == usage["server_tool_use"]
         assert row["metadata"]["usage_iterations"] == usage["iterations"]
         assert row["metrics"]["tokens"] == 26

@@ -44,6 +44,14 @@ def messages(client: Any, beta: bool) -> Any:
     return client.beta.messages if beta else client.messages
 
 
+def ready(provider: ProviderServer, *results: Any) -> None:
+    """Lets a batch have ended with these results."""
+    path = "/v1/messages/batches/msgbatch_loopback"
+    url = f"{provider.anthropic_url}{path}/results"
+    provider.route(path, batch("ended", {"succeeded": len(results)}, results_url=url))
+    provider.route(f"{path}/results", batch_results(*results))
+
+
 class TestCountingTokens:
     @both
     def test_the_whole_span(self, beta: bool, provider: ProviderServer, client: Any) -> None:
@@ -218,10 +226,7 @@ class TestResults:
 
     @both
     def test_the_results(self, beta: bool, provider: ProviderServer, client: Any) -> None:
-        path = "/v1/messages/batches/msgbatch_loopback"
-        url = provider.anthropic_url + path + "/results"
-        provider.route(path, batch("ended", {"succeeded": 1, "errored": 1}, results_url=url))
-        provider.route(path + "/results", batch_results(succeeded("a"), errored("b")))
+        ready(provider, succeeded("a"), errored("b"))
         with traced() as (captured, _):
             found = list(messages(client, beta).batches.results("msgbatch_loopback"))
             ended, read = captured.rows
@@ -235,6 +240,38 @@ class TestResults:
             "usage": {"input_tokens": 10, "output_tokens": 5},
         }
         assert read["metadata"]["stream_end"] == "exhausted"
+
+    def test_asynchronously(self, provider: ProviderServer) -> None:
+        async def ask() -> list[str]:
+            async with MESSAGES.aclient(provider) as client:
+                results = await client.messages.batches.results("msgbatch_loopback")
+                return [one.custom_id async for one in results]
+
+        ready(provider, succeeded("a"), expired("b"))
+        with traced() as (captured, _):
+            assert asyncio.run(ask()) == ["a", "b"]
+            assert captured.rows[-1]["output"]["counts"] == {"succeeded": 1, "expired": 1}
+
+    def test_left_early(self, provider: ProviderServer, client: Any) -> None:
+        ready(provider, *(succeeded(name) for name in "abc"))
+        with traced() as (captured, _):
+            results = client.messages.batches.results("msgbatch_loopback")
+            next(results), next(results)
+            results.close()
+            row = captured.rows[-1]
+        assert row["output"]["counts"] == {"succeeded": 2}
+        assert row["metadata"]["stream_end"] == "closed"
+
+    def test_without_content(self, provider: ProviderServer, client: Any) -> None:
+        ready(provider, succeeded("a"))
+        with traced(capture_content=False) as (captured, _):
+            list(client.messages.batches.results("msgbatch_loopback"))
+            rows = captured.rows
+        assert [row["metadata"]["api"] for row in rows] == [
+            "messages.batches.retrieve",
+            "messages.batches.results",
+        ]
+        assert not any("input" in row or "output" in row for row in rows)
 
     def test_of_every_kind(self) -> None:
         fold = ResultsFold()
