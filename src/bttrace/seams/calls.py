@@ -188,7 +188,7 @@ def _json(body: bytes) -> tuple[Json, str | None]:
         return {}, None
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}, body[:_ERROR_TEXT].decode("utf-8", "replace")
     return json_object(parsed), None
 
