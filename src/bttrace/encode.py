@@ -28,7 +28,7 @@ _NAME_DEPTH = 2  # a tuple can be a name, and is told; what is in it beyond that
 
 
 def described(attachment: Attachment) -> Json:
-    """Gives what there is to say of an attachment that is kept nowhere."""
+    """Gives what there is to say of an attachment without its bytes."""
     return {
         "type": "attachment",
         "content_type": attachment.content_type,
@@ -85,7 +85,7 @@ def _line(plain: object) -> bytes:
 
 
 class _Copy:
-    """Copies of values as plain JSON, until their nodes are used up; `width` is the longest text, if any is."""
+    """Copies values as plain JSON, until their nodes are used up; `width` is the longest text, if any is."""
 
     __slots__ = ("_nodes", "_path", "_reference", "_width")
 

@@ -28,6 +28,7 @@ _URI = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,\s]*)*;base
 _SIGN = "data:"
 # The names under which base64 stands without saying that it is.
 _FIELDS = frozenset({"b64_json", "data", "file_data", "partial_image_b64", "result"})
+_REFERENCES = ("attachment", "local_attachment")  # what `encode` and the journal put in an attachment's place
 _PCM = "audio/pcm"  # of the formats that OpenAI speaks in, the only one without a signature
 
 
@@ -38,16 +39,20 @@ def attached(value: object) -> object:
     return _Walk(tuple(FORMATS.values())).replaced("", value, {}, _DEPTH)
 
 
-def attachments(value: object) -> Iterator[Attachment]:
-    """Yields every attachment in a value once, however it is nested."""
-    for _, leaf in _leaves(value):
-        if type(leaf) is Attachment:
-            yield leaf
+def contents(row: Json) -> Iterator[tuple[str, int]]:
+    """Yields content type and size, in bytes, of each attachment in a row, be it there or in a journal."""
+    for _, node in _nodes([row.get("input"), row.get("output")]):
+        if type(node) is Attachment:
+            yield node.content_type, len(node.data)
+        elif type(node) is dict and node.get("type") in _REFERENCES:
+            kind, size = text(node.get("content_type")), node.get("bytes")
+            if kind is not None and isinstance(size, int):
+                yield kind, size
 
 
 def converted(value: object, convert: Callable[[Attachment], object]) -> object:
     """Gives a value with something else in place of each attachment; itself when there is none."""
-    if next(attachments(value), None) is None:
+    if not any(type(node) is Attachment for _, node in _nodes(value)):
         return value
 
     def conversion(_name: str, held: object, _holder: Json) -> object:
@@ -56,31 +61,34 @@ def converted(value: object, convert: Callable[[Attachment], object]) -> object:
     return _Walk((conversion,)).replaced("", value, {}, _DEPTH)
 
 
-def _leaves(value: object) -> Iterator[tuple[str, object]]:
-    """Yields what is neither object nor list, with its name; each object and list is entered once."""
+def _nodes(value: object) -> Iterator[tuple[str, object]]:
+    """Yields a value and all that is in it, with the name that it stands under, each object and list once."""
     stack = [("", value)]
     seen: set[int] = set()
     while stack:
         name, node = stack.pop()
         kind = type(node)
         if kind is dict:
-            if id(node) not in seen:
-                seen.add(id(node))
-                stack.extend(list(cast("Json", node).items()))
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            stack.extend(reversed(list(cast("Json", node).items())))
         elif kind is list or kind is tuple:
             nodes = cast("list[object]", node)
-            if id(node) not in seen and nodes and type(nodes[0]) not in (int, float):  # tokens, vectors
-                seen.add(id(node))
-                stack.extend([("", item) for item in nodes])
-        else:
-            yield name, node
+            if id(node) in seen or (nodes and type(nodes[0]) in (int, float)):  # tokens, vectors
+                continue
+            seen.add(id(node))
+            stack.extend([("", item) for item in reversed(nodes)])
+        yield name, node
 
 
 def _suspected(value: object) -> bool:
     """Tells whether a value may hold base64. This is all that is done for almost every call."""
     return any(
-        type(leaf) is str and len(leaf) >= _LEAST and (name in _FIELDS or leaf[:5].lower() == _SIGN)
-        for name, leaf in _leaves(value)
+        type(node) is str
+        and len(node) >= _LEAST
+        and (node[:5].lower() == _SIGN or (type(name) is str and name in _FIELDS))
+        for name, node in _nodes(value)
     )
 
 
@@ -107,11 +115,17 @@ class _Walk:
 
     def _inside(self, value: object, depth: int) -> object:
         if type(value) is dict:
-            fields = {name: self.replaced(name, held, value, depth) for name, held in list(value.items())}
-            return fields if any(fields[name] is not value.get(name) for name in fields) else value
+            names, nodes = list(value), list(value.values())
+            called = [name if type(name) is str else "" for name in names]
+            new = [self.replaced(name, node, value, depth) for name, node in zip(called, nodes, strict=True)]
+            return dict(zip(names, new, strict=True)) if _changed(nodes, new) else value
         nodes = list(cast("list[object]", value))
-        items = [self.replaced("", item, {}, depth) for item in nodes]
-        return items if any(new is not old for new, old in zip(items, nodes, strict=True)) else value
+        new = [self.replaced("", node, {}, depth) for node in nodes]
+        return new if _changed(nodes, new) else value
+
+
+def _changed(before: list[object], after: list[object]) -> bool:
+    return any(new is not old for new, old in zip(after, before, strict=True))
 
 
 def _attachment(kind: str | None, data: bytes | None, name: object = None) -> Attachment | None:
