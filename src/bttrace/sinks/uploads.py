@@ -167,7 +167,7 @@ class Uploads:
         return 0.0
 
     def _upload(self, upload: _Upload, deadline: float) -> None:
-        """Takes one attachment all the way, or says there why it did not come."""
+        """Takes one attachment all the way, or says there why it does not come."""
         api = self._api
         try:
             if not upload.put:
@@ -175,16 +175,20 @@ class Uploads:
                 if upload.data is not None:
                     api.put(address, headers, upload.data, deadline)
                 upload.put = True
-            api.report(upload.reference, upload.fault, deadline)
-            self.sent += upload.fault is None
+            if upload.fault is None:
+                api.report(upload.reference, None, deadline)
+                self.sent += 1
+                return
         except Unsuitable as unsuitable:
-            if upload.fault is not None:
-                return  # not even the reason is wanted
-            say_once(
-                f"an attachment of {len(upload.data or b''):,} bytes was not taken: {unsuitable}",
-                about=str(unsuitable),
-            )
-            self._failed += 1
-            self._keys.pop(upload.digest, None)
-            upload.fault, upload.data, upload.put = str(unsuitable), None, True
-            self._upload(upload, deadline)
+            if upload.fault is None:
+                self._lose(upload, str(unsuitable))
+        try:
+            api.report(upload.reference, upload.fault, deadline)
+        except (Refused, Unsuitable):
+            return  # not even the reason is wanted
+
+    def _lose(self, upload: _Upload, fault: str) -> None:
+        say_once(f"an attachment of {len(upload.data or b''):,} bytes was not taken: {fault}", about=fault)
+        self._failed += 1
+        self._keys.pop(upload.digest, None)
+        upload.fault, upload.data, upload.put = fault, None, True
