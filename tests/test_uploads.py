@@ -51,7 +51,7 @@ def _call(provider: ProviderServer, *pictures: bytes) -> None:
 
 def _enable(server: BraintrustServer, **options: str | float) -> None:
     bttrace.enable(
-        **{"api_key": server.key, "api_url": server.url, "app_url": server.url, "project": "P", **options}  # type: ignore[arg-type]
+        **{"api_key": server.key, "api_url": server.url, "app_url": server.url, "project": "P", **options}
     )
 
 
@@ -247,13 +247,13 @@ client = openai.OpenAI(max_retries=0)
 def ask(picture):
     content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + picture}}]
     client.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
-ask("%s")
+ask("FIRST")
 pid = os.fork()
 if not pid:
-    ask("%s")
+    ask("SECOND")
     sys.exit(0)
 os.waitpid(pid, 0)
-""" % (b64encode(_picture(0)).decode(), b64encode(_picture(1)).decode())
+"""
 
 
 def test_a_forked_child_uploads_only_its_own(
@@ -261,7 +261,9 @@ def test_a_forked_child_uploads_only_its_own(
 ) -> None:
     braintrust_api.fault("/signed", delay=0.3, times=None)
     variables = {**braintrust_api.env(), "BRAINTRUST_PROJECT_NAME": "P"}
-    done = hooked(FORKING, variables, provider.env(), cwd=tmp_path)
+    first, second = (b64encode(_picture(number)).decode() for number in (0, 1))
+    program = FORKING.replace("FIRST", first).replace("SECOND", second)
+    done = hooked(program, variables, provider.env(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(braintrust_api.rows("P")) == 2
     assert sorted(attachment.data or b"" for attachment in braintrust_api.attachments.values()) == [
@@ -274,11 +276,11 @@ def test_a_forked_child_uploads_only_its_own(
 SHORT = """
 import atexit, time, openai
 client = openai.OpenAI(max_retries=0)
-content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,%s"}}]
+content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,PICTURE"}}]
 client.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
 print("done")
 atexit.register(lambda: print(time.monotonic()))
-""" % b64encode(_picture()).decode()
+""".replace("PICTURE", b64encode(_picture()).decode())
 
 
 def test_a_short_script_uploads_at_exit(
@@ -315,9 +317,10 @@ def test_exit_is_bounded_whatever_the_host_of_attachments_does(
         assert "attachments" in done.stderr or "BTTRACE_EXIT_TIMEOUT" in done.stderr
 
 
-INSIDE = SHORT.replace("import atexit, time, openai", "import atexit, time, openai, braintrust") .replace(
-    'client.chat', 'with braintrust.init_logger(project="Theirs").start_span(name="outer"):\n    client.chat'
-)  # fmt: skip
+INSIDE = SHORT.replace("openai\n", "openai, braintrust\n", 1).replace(
+    "client.chat",
+    "with braintrust.init_logger(project='Theirs').start_span(name='outer'):\n    client.chat",
+)
 
 
 def test_inside_the_applications_own_span_its_sdk_uploads(
