@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_equal_bytes_go_up_once_for_all_rows(
     rows = braintrust_api.rows("P")
     found = [[reference["key"] for reference in references(row)] for row in rows]
     assert [len(keys) for keys in found] == list(range(1, 11))
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         assert later[:-1] == earlier
     assert len(braintrust_api.attachments) == len(_routes(braintrust_api, "/signed")) == 10
     assert braintrust_api.attachment_flaws == []
