@@ -230,7 +230,7 @@ def test_an_answer_that_is_a_file_is_an_attachment(kind: str) -> None:
             raw = client.chat.completions.with_raw_response.create(**CHAT.given)
             assert raw.content == PNG
         row = only(captured)
-    assert (row["output"].content_type, row["output"].data) == (kind, PNG)
+    assert row["output"] == Attachment(kind, PNG, f"chat.completions.{kind.rpartition('/')[2]}")
 
 
 def test_without_content_nothing_is_attached() -> None:

@@ -122,6 +122,7 @@ LEFT = {
     "a data URI without base64": "data:text/plain,hello there everybody",
     "base64 that is cut off": uri("image/png", PNG)[:-1],
     "base64 with a stranger in it": uri("image/png", PNG)[:40] + "!" + uri("image/png", PNG)[41:],
+    "base64 with a word in it": uri("image/png", PNG)[:40] + "****" + uri("image/png", PNG)[44:],
     "base64 that is not ASCII": uri("image/png", PNG)[:40] + "é" + uri("image/png", PNG)[41:],
     "too much padding": "data:image/png;base64,AAAAAAAAAAAAAAAA====",
     "an empty data URI": "data:image/png;base64,",

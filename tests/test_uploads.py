@@ -185,7 +185,10 @@ def test_an_api_without_attachments_is_said_once_and_costs_no_row(
     for number in range(3):
         _call(provider, _picture(number))
         bttrace.flush()
-    assert len(braintrust_api.rows("P")) == 3
+    first, *rest = [row["input"][0]["content"][0]["image_url"]["url"] for row in braintrust_api.rows("P")]
+    assert first["type"] == "braintrust_attachment"
+    told = {"type": "attachment", "content_type": "image/png", "filename": "attachment.png", "bytes": 73}
+    assert rest == [told, told]
     assert len(_routes(braintrust_api, "/attachment")) == 1
     assert _attachments() == (0, 0, 3)
     [line] = capsys.readouterr().err.splitlines()

@@ -26,6 +26,7 @@ _LEAST = 20  # characters; shorter base64 is rather a word
 _DEPTH = 128  # beyond it everything stays as it is
 _URI = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,\s]*)*;base64,", re.IGNORECASE)
 _SIGN = "data:"
+_HEAD = 1_000  # characters within which a data URI's content begins
 # The names under which base64 stands without saying that it is.
 _FIELDS = frozenset({"b64_json", "data", "file_data", "partial_image_b64", "result"})
 _REFERENCES = ("attachment", "local_attachment")  # what `encode` and the journal put in an attachment's place
@@ -140,7 +141,7 @@ def _data_uri(_name: str, value: object, holder: Json) -> object:
     """A string that is a data URI from end to end, wherever it stands; OpenAI's images and files."""
     if type(value) is not str or value[:5].lower() != _SIGN:
         return None
-    head = _URI.match(value)
+    head = _URI.match(value, 0, _HEAD)
     return head and _attachment(head["type"].lower(), decoded(value, head.end()), holder.get("filename"))
 
 

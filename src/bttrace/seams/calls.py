@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
+from ..content_types import extension
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
@@ -166,7 +167,7 @@ class Call:
         content = _content(self.response)
         kind = _binary_type(self.headers)
         if content and kind:
-            return {}, Attachment(kind, content, f"{self._endpoint.api}.{kind.rpartition('/')[2]}")
+            return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")
         return _json(content)
 
 

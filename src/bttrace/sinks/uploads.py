@@ -17,6 +17,7 @@ import uuid
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
+from ..encode import described
 from ..guard import guarded, say_once
 from ..model import Attachment, Json
 from .api import BraintrustApi, Refused, Unsuitable
@@ -69,7 +70,13 @@ class Uploads:
         return self._dropped + self._failed
 
     def reference(self, attachment: Attachment) -> Json:
-        """Gives what stands for an attachment in a row, and sees to it that its bytes are uploaded."""
+        """Gives what stands for an attachment in a row, and sees to it that its bytes are uploaded.
+
+        Once nothing is uploaded any more, that is what there is to say of it, instead of a key to nothing.
+        """
+        if self._refused:
+            self._dropped += 1
+            return described(attachment)
         content_type = attachment.content_type
         digest = (hashlib.sha256(attachment.data).digest(), content_type)
         key = self._keys.pop(digest, None)
@@ -90,15 +97,14 @@ class Uploads:
     def _take(self, upload: _Upload) -> None:
         waiting = list(self._waiting)
         held = sum(len(other.data or b"") for other in waiting) + len(upload.data or b"")
-        if held > _WAITING_BYTES or len(waiting) >= _WAITING or self._refused:
+        if held > _WAITING_BYTES or len(waiting) >= _WAITING:
             upload.data, upload.fault = None, _DROPPED
             self._dropped += 1
             self._keys.pop(upload.digest, None)
-            if not self._refused:
-                say_once(
-                    "attachments come faster than Braintrust takes them, or are too large; some are dropped."
-                )
-        if len(waiting) < _WAITING and not self._refused:
+            say_once(
+                "attachments come faster than Braintrust takes them, or are too large; some are dropped."
+            )
+        if len(waiting) < _WAITING:
             self._waiting.append(upload)
 
     def deliver(self) -> float | None:
