@@ -338,6 +338,17 @@ def test_exit_is_bounded_whatever_the_host_of_attachments_does(
         assert "attachments" in done.stderr or "BTTRACE_EXIT_TIMEOUT" in done.stderr
 
 
+def test_where_rows_do_not_arrive_nothing_is_uploaded_and_one_message_says_why(
+    braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path
+) -> None:
+    braintrust_api.fault("/v1", status=500, times=None)
+    variables = {**braintrust_api.env(), "BRAINTRUST_PROJECT_NAME": "P", "BTTRACE_EXIT_TIMEOUT": "1.5"}
+    done = hooked(SHORT, variables, provider.env(), cwd=tmp_path)
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert _routes(braintrust_api, "/attachment") == []
+
+
 INSIDE = SHORT.replace("openai\n", "openai, braintrust\n", 1).replace(
     "client.chat",
     "with braintrust.init_logger(project='Theirs').start_span(name='outer'):\n    client.chat",

@@ -104,8 +104,10 @@ class BraintrustSink:
                 break
             if self._waiting:
                 time.sleep(pause)
+        if self._waiting:
+            return False
         uploaded = self._uploads is None or self._uploads.flush(deadline)
-        return not self._waiting and not self._lost and uploaded
+        return uploaded and not self._lost
 
     def counts(self) -> Counts:
         """Gives what arrived, what waits, and what is lost."""
