@@ -123,6 +123,29 @@ async def _asked(api: Api, provider: ProviderServer, asked: dict[str, Any], *, s
                 pass
 
 
+RAW: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a file's base64 alone": (
+        {"type": "file", "file": {"filename": "blank.pdf", "file_data": text(PDF)}},
+        {"type": "file", "file": {"filename": "blank.pdf", "file_data": FILE}},
+    ),
+    "a tool's image": (
+        {"type": "image", "data": text(PNG), "mimeType": "image/png"},
+        {"type": "image", "data": IMAGE, "mimeType": "image/png"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_base64_without_a_data_uri_becomes_an_attachment(name: str) -> None:
+    part, expected = RAW[name]
+    with ProviderServer() as provider, traced() as (captured, _):
+        provider.reply(replies.chat())
+        with CHAT.client(provider) as client:
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": [part]}])
+        row = only(captured)
+    assert row["input"] == [{"role": "user", "content": [expected]}]
+
+
 def _edited(reply: replies.Reply, **fields: object) -> replies.Reply:
     """A whole reply with more fields."""
     return replace(reply, body=json.dumps({**json.loads(reply.body), **fields}).encode())
