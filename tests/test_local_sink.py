@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bttrace.journal import newest, printed, rows
+from bttrace.model import Attachment
 from bttrace.tree import Ink, drawn, traces
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
@@ -49,6 +52,66 @@ def test_each_span_is_one_line_with_the_public_names(provider: ProviderServer, t
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert len(lines) == 2
     assert all(set(line) == FIELDS for line in lines)
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
+SEES = f"""
+import openai
+image = {{"url": "data:image/png;base64,{b64encode(PICTURE).decode()}"}}
+content = [{{"type": "image_url", "image_url": image}}] * 2
+openai.OpenAI().chat.completions.create(model="m", messages=[{{"role": "user", "content": content}}])
+"""
+
+
+def test_attachments_are_kept_beside_the_journal_once(provider: ProviderServer, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = hooked(SEES * 2, LOCAL, provider.env(), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    [file] = (tmp_path / ".bttrace" / "attachments").iterdir()
+    assert file.read_bytes() == PICTURE
+    assert file.name == f"{hashlib.sha256(PICTURE).hexdigest()}.png"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    found = [row for journal in _journals(tmp_path) for row in rows(journal)[0]]
+    assert len(found) == 4
+    told = {
+        "type": "local_attachment",
+        "content_type": "image/png",
+        "filename": "attachment.png",
+        "bytes": len(PICTURE),
+        "path": f"attachments/{file.name}",
+    }
+    for row in found:
+        content = json.loads(json.dumps(row["input"]))[0]["content"]
+        assert [part["image_url"]["url"] for part in content] == [told, told]
+    assert "image/png 72 B  image/png 72 B" in _show(tmp_path).stdout
+
+
+def test_attachments_that_cannot_be_kept_are_one_message(provider: ProviderServer, tmp_path: Path) -> None:
+    (tmp_path / ".bttrace").mkdir()
+    (tmp_path / ".bttrace" / "attachments").write_text("in the way")
+    done = hooked(SEES * 2, LOCAL, provider.env(), cwd=tmp_path)
+    assert done.returncode == 0
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("bttrace: ")]
+    assert "the journal only says what it was" in line
+    [journal] = _journals(tmp_path)
+    found, damaged = rows(journal)
+    assert (len(found), damaged) == (2, 0)
+    assert "local_attachment" in json.dumps(found[0]["input"])
+    assert '"path"' not in json.dumps(found[0]["input"])
+
+
+def test_the_console_shows_type_and_size(provider: ProviderServer, tmp_path: Path) -> None:
+    done = hooked(SEES, {"BTTRACE_EXPORTER": "console"}, provider.env(), cwd=tmp_path)
+    assert "image/png 72 B" in done.stderr
+
+
+def test_a_tree_shows_the_first_attachments_and_how_many_more() -> None:
+    held = [Attachment("image/png", bytes(size)) for size in (999, 1_500, 2_345_678, 4, 5)]
+    [trace] = traces([{**_row("s", None, 1), "input": [{"a": held[:2]}], "output": held[2:]}])
+    assert list(drawn(trace, Ink(colours=False))) == [
+        "s  1.50 s  image/png 999 B  image/png 1.5 KB  image/png 2.35 MB  and 2 more attachments"
+    ]
 
 
 def test_run_prints_the_trees_at_exit_plain_without_a_terminal(

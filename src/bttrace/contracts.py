@@ -33,7 +33,7 @@ class Observation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the spans given to a sink.
+    """What became of the spans given to a sink, and of the `attachments` in them, if there were any.
 
     `sent` arrived; `kept` are in a file; `waiting` are on their way; `lost` are gone.
     """
@@ -42,6 +42,11 @@ class Counts:
     kept: int = 0
     waiting: int = 0
     lost: int = 0
+    attachments: Counts | None = None
+
+    def __str__(self) -> str:
+        told = f"{self.sent} sent, {self.kept} kept, {self.waiting} waiting, {self.lost} lost"
+        return f"{told}; attachments: {self.attachments}" if self.attachments else told
 
 
 class Sink(Protocol):

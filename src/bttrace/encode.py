@@ -1,27 +1,169 @@
-"""Rows as bytes of JSON. PURE."""
+"""Rows as bytes of JSON. PURE.
+
+Owns how any value at all becomes JSON, and how a row that is too large becomes a smaller
+one. Nothing here raises, runs code of the application's, or takes longer than its bounds
+allow, whatever it is given: what is passed on is a copy of plain values.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from typing import TypeVar, cast
 
-from .values import number, plain
+from .foreign import elements, fields, member, scalar, type_name
+from .model import Attachment, Json
+
+_T = TypeVar("_T")
+Reference = Callable[[Attachment], object]
+
+_DEPTH = 128  # where parsers of JSON give up
+_NODES = 500_000  # values of one row
+_NUMBERS = 32  # so many numbers are looked at as one
+_CUTTABLE = ("input", "output", "metadata", "error", "tags")
+_CUT_MARK = "bytes_cut"
+_INT = (-(2**63), 2**64 - 1)
+_NAME_DEPTH = 2  # a tuple can be a name, and is told; what is in it beyond that is not
 
 
-def encoded(row: object) -> bytes:
-    """Gives a value as one line of JSON, in ASCII.
+def described(attachment: Attachment) -> Json:
+    """Gives what there is to say of an attachment without its bytes."""
+    return {
+        "type": "attachment",
+        "content_type": attachment.content_type,
+        "filename": attachment.filename,
+        "bytes": len(attachment.data),
+    }
+
+
+def encoded(value: object, reference: Reference = described) -> bytes:
+    """Gives a value as one line of JSON, in UTF-8. Never raises.
 
     What JSON has no word for becomes text; not-a-number and the infinities become null,
-    because Braintrust's API, like most, refuses them.
+    because Braintrust's API, like most, refuses them; `reference` gives what stands for an
+    attachment. What is nested too deep, or goes round in a circle, is left out and says so.
     """
+    return _line(_Copy(_NODES, None, reference).of(value, _DEPTH))
+
+
+def bounded(row: Json, limit: int, reference: Reference = described) -> bytes:
+    """Gives a log row as `encoded` does, in at most `limit` bytes. Never raises.
+
+    Of one that is larger, long texts are cut first, then what stands last; both say how
+    much is missing, and the row's metadata how many bytes it is in all. A limit that not
+    even the rest of the row keeps is not kept.
+    """
+    known: dict[int, object] = {}
+
+    def once(attachment: Attachment) -> object:
+        if id(attachment) not in known:
+            known[id(attachment)] = reference(attachment)
+        return known[id(attachment)]
+
+    line = encoded(row, once)
+    whole, nodes, width = len(line), limit // 16, limit // 4
+    while len(line) > limit and width:
+        small = {name: value for name, value in row.items() if name not in _CUTTABLE}
+        for name in _CUTTABLE:
+            if name in row:
+                small[name] = _Copy(nodes, width, once).of(row[name], _DEPTH)
+        mark = {_CUT_MARK: whole - len(encoded(small))}
+        metadata = small.get("metadata")
+        small["metadata"] = {**metadata, **mark} if isinstance(metadata, dict) else mark
+        line = encoded(small)
+        nodes, width = nodes // 4, width // 4
+    return line
+
+
+def _line(plain: object) -> bytes:
+    text = json.dumps(plain, ensure_ascii=False, check_circular=False, separators=(",", ":"))
     try:
-        return json.dumps(row, allow_nan=False, default=plain, separators=(",", ":")).encode("ascii")
-    except ValueError:
-        return json.dumps(_finite(plain(row)), default=str, separators=(",", ":")).encode("ascii")
+        return text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which is no character
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return number(value) if isinstance(value, float) else value
+class _Copy:
+    """Copies values as plain JSON, until their nodes are used up; `width` is the longest text, if any is."""
+
+    __slots__ = ("_nodes", "_path", "_reference", "_width")
+
+    def __init__(self, nodes: int, width: int | None, reference: Reference) -> None:
+        self._nodes = nodes
+        self._width = width
+        self._reference = reference
+        self._path: set[int] = set()
+
+    def of(self, value: object, depth: int) -> object:
+        kind = type(value)
+        if kind is str:
+            return self._text(value)  # type: ignore[arg-type] # mypy does not narrow by type()
+        if value is None or kind is bool:
+            return value
+        if kind is dict or kind is list:
+            return self._inside(value, depth)
+        if kind is Attachment:
+            return self._reference(value)  # type: ignore[arg-type]
+        one = scalar(value)
+        if isinstance(one, str):
+            return self._text(one)
+        if one is not None:
+            return one if math.isfinite(one) else None
+        return self._inside(value, depth)
+
+    def _text(self, text: str) -> str:
+        width = self._width
+        if width is None or len(text) <= width:
+            return text
+        return f"{text[:width]}... ({len(text) - width:,} characters cut)"
+
+    def _inside(self, value: object, depth: int) -> object:
+        """Copies a value of several, unless it holds itself or is too deep."""
+        identity = id(value)
+        if depth <= 0 or identity in self._path:
+            return f"... {type_name(value)}"
+        self._path.add(identity)
+        copy = self._contents(value, depth - 1)
+        self._path.discard(identity)
+        return copy
+
+    def _contents(self, value: object, depth: int) -> object:
+        named = fields(value)
+        if named is not None:
+            kept = self._taken(named)
+            copy = {self._name(name): self.of(held, depth) for name, held in kept}
+            if len(kept) < len(named):
+                copy["..."] = f"{len(named) - len(kept):,} more"
+            return copy
+        listed = elements(value)
+        if listed is not None:
+            some = self._taken(listed)
+            copies = some if _are_numbers(some) else [self.of(held, depth) for held in some]
+            if len(some) < len(listed):
+                copies = [*copies, f"... {len(listed) - len(some):,} more"]
+            return copies
+        held = member(value)
+        return type_name(value) if held is value else self.of(held, depth)
+
+    def _taken(self, values: list[_T]) -> list[_T]:
+        """Gives as many values as there is room for, of which it leaves half to what is in them."""
+        taken = values[: (self._nodes + 1) // 2]
+        self._nodes -= len(taken)
+        return taken
+
+    def _name(self, name: object) -> str:
+        """Gives a field's name: JSON's own word for what is no text, as `json` has it."""
+        copy = self.of(name, _NAME_DEPTH)
+        return copy if isinstance(copy, str) else json.dumps(copy)
+
+
+def _are_numbers(values: list[object]) -> bool:
+    """Tells whether a long list is one of plain numbers, such as a vector, and fit for JSON as it is."""
+    if len(values) < _NUMBERS:
+        return False
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return math.isfinite(sum(cast("list[float]", values)))
+    whole = cast("list[int]", values)
+    return kinds == {int} and _INT[0] <= min(whole) and max(whole) <= _INT[1]

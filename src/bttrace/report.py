@@ -51,10 +51,7 @@ class Status:
         lines += [str(seen) for seen in self.patched]
         lines += [f"{sdk}: not imported yet" for sdk in self.waiting_for]
         for name, counts in self.sinks.items():
-            lines.append(
-                f"{name}: {counts.sent} sent, {counts.kept} kept, "
-                f"{counts.waiting} waiting, {counts.lost} lost"
-            )
+            lines.append(f"{name}: {counts}")
         if self.dropped:
             lines.append(f"dropped before they were written: {self.dropped}")
         if self.left_behind:

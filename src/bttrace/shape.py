@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from .media import attached
 from .model import Facts, Json, Metric, Span
 from .values import at, json_object, number, objects, text
 
@@ -58,8 +59,8 @@ def generation(facts: Facts, place: Place, style: Style) -> Span:
         name=_name(facts, model, style),
         type=endpoint.type,
         created=timestamp(facts.started),
-        input=endpoint.input(facts.request) if said else None,
-        output=_output(facts) if said else None,
+        input=attached(endpoint.input(facts.request)) if said else None,
+        output=attached(_output(facts)) if said else None,
         error=_error(facts, said=said),
         metadata=_metadata(facts, model, said=said),
         metrics=_metrics(facts),

@@ -8,6 +8,12 @@
 Nothing leaves the process, and no key is needed. Rows are dicts with the public names of
 a Braintrust log row: `id`, `span_id`, `root_span_id`, `span_parents`, `span_attributes`,
 `created`, `input`, `output`, `error`, `metadata`, `metrics`, `tags`, `context`.
+
+Where a call carried an image, sound or a file, the row holds an `Attachment`, with its
+`content_type`, `data` and `filename`, in the place of what was sent:
+
+    [part] = row["input"][0]["content"]
+    assert part["image_url"]["url"] == Attachment("image/png", PICTURE, "attachment.png")
 """
 
 from __future__ import annotations
@@ -21,10 +27,20 @@ from typing import Any
 from . import session
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .contracts import Counts
-from .model import Json, Span
+from .model import Attachment, Json, Span
 from .wiring import Parts
 
-__all__ = ["Captured", "Clock", "CountedIds", "Ids", "ManualClock", "RandomIds", "SystemClock", "capture"]
+__all__ = [
+    "Attachment",
+    "Captured",
+    "Clock",
+    "CountedIds",
+    "Ids",
+    "ManualClock",
+    "RandomIds",
+    "SystemClock",
+    "capture",
+]
 
 _FLUSH_TIMEOUT = 10.0
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .media import contents
 from .model import Json
 from .values import at, items, json_object, number, text
 
 _ERROR_WIDTH = 100
+_MOST_ATTACHMENTS = 3
+_KILO = 1000
 _LINES = ("├─ ", "└─ ", "│  ")
 _PLAIN_LINES = ("|- ", "`- ", "|  ")
 
@@ -110,9 +113,27 @@ def _figures(row: Json) -> Iterator[str]:
     retries = number(metrics.get("retries"))
     if retries:
         yield f"{retries} {'retry' if retries == 1 else 'retries'}"
+    yield from _attached(row)
     stream_end = text(at(row, "metadata.stream_end"))
     if stream_end not in (None, "exhausted"):
         yield f"stream {stream_end}"
+
+
+def _attached(row: Json) -> Iterator[str]:
+    """Yields type and size of a row's first attachments, and how many more it has."""
+    found = list(contents(row))
+    for kind, size in found[:_MOST_ATTACHMENTS]:
+        yield f"{_printable(kind)} {_size(size)}"
+    if len(found) > _MOST_ATTACHMENTS:
+        yield f"and {len(found) - _MOST_ATTACHMENTS} more attachments"
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if size < _KILO:
+            return f"{size:.3g} {unit}" if unit != "B" else f"{size} B"
+        size /= _KILO
+    return f"{size:,.3g} GB"
 
 
 def _start(row: Json) -> float:

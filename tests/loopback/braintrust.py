@@ -21,7 +21,7 @@ from tests.loopback.endpoints import Endpoints, Refusal
 from tests.loopback.faults import Fault, Faults
 from tests.loopback.listener import Line, Listener, Request
 from tests.loopback.rows import Row
-from tests.loopback.uploads import Attachment
+from tests.loopback.uploads import Attachment, references
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -84,6 +84,23 @@ class BraintrustServer:
     def attachments(self) -> dict[str, Attachment]:
         """The attachments by key."""
         return dict(self._endpoints.uploads.attachments)
+
+    @property
+    def attachment_flaws(self) -> list[str]:
+        """What is wrong with attachments: references that nothing was uploaded for, uploads that nobody reported done."""
+        uploads = self._endpoints.uploads.attachments
+        referred = [reference for row in self.rows() for reference in references(row)]
+        flaws = [f"unknown key {found['key']}" for found in referred if found["key"] not in uploads]
+        for found in referred:
+            upload = uploads.get(str(found["key"]))
+            if upload is not None and upload.content_type != found["content_type"]:
+                flaws.append(f"{found['key']} is {upload.content_type}, not {found['content_type']}")
+        for key, upload in uploads.items():
+            if upload.status is None:
+                flaws.append(f"no status of {key}")
+            elif (upload.status["upload_status"] == "done") != (upload.data is not None):
+                flaws.append(f"{key} is reported {upload.status['upload_status']}")
+        return flaws
 
     def project_id(self, name: str) -> str:
         """The id of that project in the first organisation, which is made if there is none."""
@@ -159,6 +176,11 @@ class BraintrustServer:
             raise Refusal(413, f"Payload of {len(request.body)} bytes is over {self._endpoints.max_bytes}")
 
     def _put(self, request: Request) -> None:
+        # As object stores answer: a signed address is the only key, and a body's length comes first.
+        if request.header("authorization") is not None:
+            raise Refusal(400, "Only one way of authorization is allowed")
+        if request.header("transfer-encoding") is not None:
+            raise Refusal(501, "A header implies functionality that is not implemented: Transfer-Encoding")
         if not self._endpoints.uploads.put(request.route, request.header("content-type"), request.body):
             raise Refusal(403, "The address was not signed for that")
 

@@ -117,18 +117,25 @@ class Endpoints:
     def attachment(self, request: Request) -> object:
         body = _object(request)
         key, filename, content_type = (_required(body, name) for name in ("key", "filename", "content_type"))
+        self._check_org(body)
         path = self.uploads.attachment_path(key, filename, content_type)
         return {"signedUrl": self.url + path, "headers": {"Content-Type": content_type}}
 
     def attachment_status(self, request: Request) -> object:
         body = _object(request)
         key, status = _required(body, "key"), body.get("status")
+        self._check_org(body)
         if key not in self.uploads.attachments:
             raise Refusal(404, f"No such attachment: {key}")
         if not isinstance(status, dict) or status.get("upload_status") not in ("uploading", "done", "error"):
             raise Refusal(400, "status: Invalid upload_status")
         self.uploads.attachments[key].status = status
         return {}
+
+    def _check_org(self, body: Entry) -> None:
+        org_id = _required(body, "org_id")
+        if org_id not in [org["id"] for org in self.catalog.org_info(self.url)]:
+            raise Refusal(400, f"org_id: No such organization: {org_id!r}")
 
     def _org_id(self, request: Request, body: Entry) -> str:
         name = _text(body, "org_name") or request.header("x-bt-org-name")

@@ -147,6 +147,37 @@ class TestOverRest:
         assert braintrust.rows() == []
 
 
+class TestAttachments:
+    def test_they_are_announced_for_an_organisation_and_put_without_the_key(
+        self, braintrust: BraintrustServer
+    ) -> None:
+        [org] = asked(braintrust, "POST", "/api/apikey/login", {})[1]["org_info"]
+        named = {"key": "k", "filename": "a.png", "content_type": "image/png"}
+        assert asked(braintrust, "POST", "/attachment", named)[0] == 400
+        assert asked(braintrust, "POST", "/attachment", {**named, "org_id": "other"})[0] == 400
+        status, answer = asked(braintrust, "POST", "/attachment", {**named, "org_id": org["id"]})
+        assert status == 200
+        route = answer["signedUrl"].removeprefix(braintrust.url)
+        assert asked(braintrust, "PUT", route, b"bytes")[0] == 400
+        assert braintrust.attachments["k"].data is None
+
+    def test_what_is_wrong_with_them_is_listed(self, braintrust: BraintrustServer) -> None:
+        [org] = asked(braintrust, "POST", "/api/apikey/login", {})[1]["org_info"]
+        named = {"filename": "a.png", "content_type": "image/png", "org_id": org["id"]}
+        for key in ("silent", "empty"):
+            asked(braintrust, "POST", "/attachment", {"key": key, **named})
+        done = {"upload_status": "done"}
+        asked(braintrust, "POST", "/attachment/status", {"key": "empty", "status": done, "org_id": org["id"]})
+        reference = {"type": "braintrust_attachment", "filename": "a.pdf", "content_type": "application/pdf"}
+        inserted(braintrust, {"input": [{**reference, "key": "nobody's"}, {**reference, "key": "empty"}]})
+        assert braintrust.attachment_flaws == [
+            "unknown key nobody's",
+            "empty is image/png, not application/pdf",
+            "no status of silent",
+            "empty is reported done",
+        ]
+
+
 class TestFaults:
     def test_a_status_comes_so_many_times_and_then_the_truth(self, braintrust: BraintrustServer) -> None:
         braintrust.fault("/v1/project_logs", status=503, times=2, headers={"retry-after": "1"})

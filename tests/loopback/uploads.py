@@ -2,7 +2,9 @@
 
 import threading
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -53,3 +55,12 @@ class Uploads:
         path = f"/signed/{uuid.uuid4()}"
         self._tokens[path] = (key, content_type)
         return path
+
+
+def references(value: object) -> Iterator[dict[str, Any]]:
+    """Every reference to an attachment that is in a row."""
+    if isinstance(value, dict) and value.get("type") == "braintrust_attachment":
+        yield value
+    elif isinstance(value, (dict, list)):
+        for held in value.values() if isinstance(value, dict) else value:
+            yield from references(held)

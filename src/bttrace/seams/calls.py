@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
+from ..content_types import extension
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
 from ..providers.hosts import model_named, provider_name
 from ..record import Recorder
@@ -181,7 +182,7 @@ class Call:
             return self._fold.response(), None
         kind = _binary_type(self.headers)
         if content and kind:
-            return {}, Attachment(kind, content, f"{self._endpoint.api}.{kind.rpartition('/')[2]}")
+            return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")
         return _json(content)
 
 
@@ -208,7 +209,7 @@ def _json(body: bytes) -> tuple[Json, str | None]:
         return {}, None
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}, body[:_ERROR_TEXT].decode("utf-8", "replace")
     return json_object(parsed), None
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..model import Span
+from ..media import converted
+from ..model import Attachment, Span
 
 _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created")
 
@@ -28,8 +29,11 @@ def current_parent() -> Any:
 
 
 def adopt(span: Span, parent: Any) -> None:
-    """Makes a span a child of the application's own. Never blocks: the SDK queues it."""
+    """Makes a span a child of the application's own. Never blocks: the SDK queues it and its attachments."""
     event = span.row()
+    for name in ("input", "output"):
+        if name in event:
+            event[name] = converted(event[name], _theirs)
     metrics = dict(span.metrics)
     start, end = metrics.pop("start"), metrics.pop("end")
     event["metrics"] = metrics
@@ -39,3 +43,11 @@ def adopt(span: Span, parent: Any) -> None:
         name=span.name, span_attributes={"type": span.type}, start_time=start, set_current=False, **event
     )
     child.end(end)
+
+
+def _theirs(attachment: Attachment) -> Any:
+    """Gives an attachment as the SDK's own; as itself where the SDK is too old to have any."""
+    kind = getattr(sys.modules.get("braintrust.logger"), "Attachment", None)
+    if kind is None:
+        return None
+    return kind(data=attachment.data, filename=attachment.filename, content_type=attachment.content_type)

@@ -1,30 +1,25 @@
 """Braintrust's public REST API, as far as delivery needs it.
 
-Owns addresses, the key, HTTP and what each answer means. Knows nothing of queues or
-retries: every method makes its requests once and raises `Refused`, `Unsuitable` or `Unavailable`.
+Owns addresses, the key and what each answer means. Knows nothing of queues or retries:
+every method makes its requests once and raises `Refused`, `Unsuitable` or `Unavailable`.
 The deadline of a request is seconds of `time.monotonic`.
 
-Source: https://www.braintrust.dev/docs/api-reference, and for the login braintrust 0.47
-(`api/auth.py`).
+Source: https://www.braintrust.dev/docs/api-reference; for the login and attachments
+braintrust 0.47 (`api/auth.py`, `logger.py`).
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import urllib3
 
 from ..config import Config
 from ..model import Json
 from ..values import json_object, objects, text
+from .transport import Answer, Misaddressed, Transport, Unavailable, host
 
-_CONNECT_TIMEOUT = 5.0
-_READ_TIMEOUT = 20.0
 _GOOD = range(200, 300)
 _UNKNOWN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _UNSUITABLE = (
@@ -32,6 +27,7 @@ _UNSUITABLE = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+_AZURE = ".blob.core.windows.net"  # its address does not tell it what is put there
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -40,15 +36,11 @@ class Refused(Exception):
 
 
 class Unsuitable(Exception):
-    """The API will not take this request's body: it is too large, or a row in it is wrong."""
+    """The API will not take this request's body: it is too large, or something in it is wrong."""
 
-
-class Unavailable(Exception):
-    """The API can't be reached or can't answer now. `retry_after` is seconds, if it said."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, too_large: bool = False) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.too_large = too_large
 
 
 class BraintrustApi:
@@ -58,7 +50,8 @@ class BraintrustApi:
         self._config = config
         self._api_url = config.api_url
         self._project_id = config.project_id
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._org: Json | None = None
+        self._transport = Transport()
 
     def insert(self, events: Sequence[bytes], deadline: float) -> int:
         """Inserts encoded log rows; gives how many the API confirmed."""
@@ -69,18 +62,61 @@ class BraintrustApi:
         row_ids = answer.get("row_ids")
         return len(row_ids) if isinstance(row_ids, list) else len(events)
 
+    def signed(self, reference: Json, deadline: float) -> tuple[str, dict[str, str]]:
+        """Announces an attachment; gives the address that takes its bytes, and the headers to send there."""
+        content_type = str(reference["content_type"])
+        named = {name: reference[name] for name in ("key", "filename", "content_type")}
+        answer = self._attachment("/attachment", named, deadline)
+        url = text(answer.get("signedUrl"))
+        if url is None:
+            raise Unavailable(f"{self._api_url} gave no address for an attachment")
+        headers = {name: str(value) for name, value in json_object(answer.get("headers")).items()}
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = content_type
+        if (urlsplit(url).hostname or "").endswith(_AZURE):
+            headers["x-ms-blob-type"] = "BlockBlob"
+        return url, headers
+
+    def put(self, url: str, headers: Mapping[str, str], data: bytes, deadline: float) -> None:
+        """Puts an attachment's bytes to its address, which is signed, so that no key goes there."""
+        try:
+            answer = self._transport.answer("PUT", url, headers, data, deadline)
+        except Misaddressed:
+            raise Unsuitable("the address for an attachment is none") from None
+        if answer.status in _GOOD:
+            return
+        said = f"{host(url)} answers {answer.status} to an attachment"
+        if _passing(answer.status):
+            raise Unavailable(said, _seconds(answer))
+        raise Unsuitable(said)
+
+    def report(self, reference: Json, fault: str | None, deadline: float) -> None:
+        """Says that an attachment is there, or why it is not."""
+        status = {"upload_status": "error", "error_message": fault} if fault else {"upload_status": "done"}
+        self._attachment("/attachment/status", {"key": reference["key"], "status": status}, deadline)
+
     def close(self) -> None:
         """Closes all connections."""
-        for pool in self._pools.values():
-            pool.clear()
-        self._pools.clear()
+        self._transport.close()
+
+    def _attachment(self, path: str, said: Json, deadline: float) -> Json:
+        identity = self._organisation(deadline).get("id")
+        body = json.dumps({**said, "org_id": text(identity) or ""}).encode()
+        return self._request("POST", self._api(deadline), path, deadline, body)
 
     def _api(self, deadline: float) -> str:
         if self._api_url is None:
-            self._api_url = self._login(deadline)
+            told = text(self._organisation(deadline).get("api_url")) or "https://api.braintrust.dev"
+            self._api_url = told.rstrip("/")
         return self._api_url
 
-    def _login(self, deadline: float) -> str:
+    def _organisation(self, deadline: float) -> Json:
+        """Gives what the login says of the organisation."""
+        if self._org is None:
+            self._org = self._login(deadline)
+        return self._org
+
+    def _login(self, deadline: float) -> Json:
         answer = self._request("POST", self._config.app_url, "/api/apikey/login", deadline, b"{}")
         organisations = list(objects(answer.get("org_info")))
         wanted = self._config.org_name
@@ -90,7 +126,7 @@ class BraintrustApi:
             raise Refused(
                 f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key; it has: {known}."
             )
-        return (text(named[0].get("api_url")) or "https://api.braintrust.dev").rstrip("/")
+        return named[0]
 
     def _project(self, deadline: float) -> str:
         if self._project_id is None:
@@ -112,68 +148,44 @@ class BraintrustApi:
         return identity
 
     def _request(self, method: str, base: str, path: str, deadline: float, body: bytes | None = None) -> Json:
-        remaining = max(deadline - time.monotonic(), 0.05)
-        timeout = urllib3.Timeout(
-            connect=min(_CONNECT_TIMEOUT, remaining), read=min(_READ_TIMEOUT, remaining)
-        )
         headers = {"Authorization": f"Bearer {self._config.api_key}", "Content-Type": "application/json"}
         try:
-            response = self._pool(base).request(
-                method,
-                base + path,
-                body=body,
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-                redirect=False,
-            )
-            data = response.data
-        except urllib3.exceptions.LocationParseError:
+            answer = self._transport.answer(method, base + path, headers, body, deadline)
+        except Misaddressed:
             raise Refused(
                 f"{base} is not an address; check BRAINTRUST_API_URL and BRAINTRUST_APP_URL."
             ) from None
-        except urllib3.exceptions.HTTPError as fault:
-            raise Unavailable(f"{_host(base)} can't be reached ({_reason(fault)})") from None
-        if response.status in _GOOD:
-            return _parsed(data, base)
-        raise self._meaning(response, base, path, data)
+        if answer.status in _GOOD:
+            return _parsed(answer.data, base)
+        raise self._meaning(answer, base, path)
 
-    def _pool(self, base: str) -> urllib3.PoolManager:
-        pool = self._pools.get(base)
-        if pool is None:
-            parts = urlsplit(base)
-            proxy = getproxies().get(parts.scheme)
-            direct = proxy is None or proxy_bypass(parts.hostname or "")
-            pool = urllib3.PoolManager() if direct else urllib3.ProxyManager(str(proxy))
-            self._pools[base] = pool
-        return pool
-
-    def _meaning(self, response: urllib3.BaseHTTPResponse, base: str, path: str, data: bytes) -> Exception:
+    def _meaning(self, answer: Answer, base: str, path: str) -> Exception:
         """Gives the exception that says what a refusal means and what to do about it."""
-        status, host, own = response.status, _host(base), self._config
-        said = data[:200].decode("utf-8", "replace").strip()
+        status, where, own = answer.status, host(base), self._config
+        said = answer.data[:200].decode("utf-8", "replace").strip()
         insert = path.startswith("/v1/project_logs/")
         if status == HTTPStatus.UNAUTHORIZED:
             return Refused(
-                f"{host} does not accept the key in BRAINTRUST_API_KEY (401): "
+                f"{where} does not accept the key in BRAINTRUST_API_KEY (401): "
                 "check it, or make one in the organisation's settings at Braintrust."
             )
         if insert and own.project_id and status in _UNKNOWN:
             return Refused(
-                f"{host} knows no project BRAINTRUST_PROJECT_ID={own.project_id!r} for this key ({status}): "
+                f"{where} knows no project BRAINTRUST_PROJECT_ID={own.project_id!r} for this key ({status}): "
                 "check the id, or set BRAINTRUST_PROJECT_NAME instead."
             )
         if insert and status == HTTPStatus.NOT_FOUND:
             self._project_id = None  # it was deleted since; the next try finds or makes it again
-            return Unavailable(f"{host} no longer has project {own.project!r} (404)")
+            return Unavailable(f"{where} no longer has project {own.project!r} (404)")
         if status == HTTPStatus.FORBIDDEN:
-            return Refused(f"{host} does not let this key write to project {own.project!r} (403): {said}")
-        if insert and status in _UNSUITABLE:
-            return Unsuitable(f"{host} refused rows ({status}): {said}")
-        if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Unavailable(f"{host} answers {status}", _seconds(response.headers.get("retry-after")))
-        where = path.partition("?")[0]
-        return Refused(f"{host} answers {status} to {where}: check BRAINTRUST_API_URL. {said}".strip())
+            return Refused(f"{where} does not let this key write to project {own.project!r} (403): {said}")
+        if (insert or path.startswith("/attachment")) and status in _UNSUITABLE:
+            refused = f"{where} refused {'rows' if insert else 'an attachment'} ({status}): {said}"
+            return Unsuitable(refused, too_large=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if _passing(status):
+            return Unavailable(f"{where} answers {status}", _seconds(answer))
+        asked = path.partition("?")[0]
+        return Refused(f"{where} answers {status} to {asked}: check BRAINTRUST_API_URL. {said}".strip())
 
 
 def _parsed(data: bytes, base: str) -> Json:
@@ -183,17 +195,13 @@ def _parsed(data: bytes, base: str) -> Json:
         raise Refused(f"{base} does not speak Braintrust's API: check BRAINTRUST_API_URL.") from None
 
 
-def _host(base: str) -> str:
-    return urlsplit(base).netloc.rpartition("@")[2] or base
+def _passing(status: int) -> bool:
+    """Tells whether an answer asks to try again later."""
+    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _reason(fault: Exception) -> str:
-    inner: BaseException = getattr(fault, "reason", None) or fault
-    cause = inner.__cause__ or inner
-    return getattr(cause, "strerror", None) or type(inner).__name__
-
-
-def _seconds(header: str | None) -> float | None:
+def _seconds(answer: Answer) -> float | None:
+    header = answer.headers.get("retry-after")
     try:
         return max(float(header), 0.0) if header else None
     except ValueError:

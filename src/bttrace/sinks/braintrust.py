@@ -1,30 +1,37 @@
 """The Braintrust sink: log rows of ours over the REST API, or spans of the application's own.
 
-Owns which way a span takes, what waits to be sent, when it is tried again, and what is
-given up. All runs on the writer thread.
+Owns which way a span takes, what waits to be sent, when it is tried again, and what is cut
+down or given up. All runs on the writer thread; `uploads` has what is uploaded beside the rows.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from ..config import Config
 from ..contracts import Counts
-from ..encode import encoded
+from ..encode import bounded
 from ..guard import say_once
-from ..model import Span
+from ..model import Attachment, Json, Span
 from .adoption import adopt
+from .backoff import Backoff
 
 if TYPE_CHECKING:
-    from .api import BraintrustApi, Unavailable, Unsuitable
+    from .api import BraintrustApi, Unsuitable
+    from .transport import Unavailable
+    from .uploads import Uploads
 
+_ROW_BYTES = (
+    5 * 2**20
+)  # a request with one such row is within what braintrust 0.47 (`logger.py`) sends at the most
+_CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 200
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
 _WAITING_ROWS = 10_000
 _WAITING_BYTES = 64 * 2**20
-_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds
 _FLUSH_TRIES = 3
 _TRY_TIMEOUT = 30.0  # seconds that one delivery outside a flush may take
 
@@ -44,8 +51,8 @@ class BraintrustSink:
         self._bytes = 0
         self._sent = 0
         self._lost = 0
-        self._failures = 0
-        self._not_before = 0.0
+        self._uploads: Uploads | None = None
+        self._backoff = Backoff()
         self._refused = False
         self._batch_rows = _BATCH_ROWS
 
@@ -61,7 +68,7 @@ class BraintrustSink:
             # and not while delivering, because a fork waits for the writer at all other times.
             from . import api  # noqa: F401
 
-            row = encoded(span.row())
+            row = bounded(span.row(), _ROW_BYTES, self._reference)
             self._waiting.append(row)
             self._bytes += len(row)
             while len(self._waiting) > _WAITING_ROWS or self._bytes > _WAITING_BYTES:
@@ -69,14 +76,23 @@ class BraintrustSink:
                 self._lost += 1
                 say_once("Braintrust takes spans slower than they end; the oldest are dropped.")
 
+    def _reference(self, attachment: Attachment) -> Json:
+        """Gives what stands for an attachment in a row."""
+        from .uploads import Uploads
+
+        if self._uploads is None:
+            self._uploads = Uploads(self._connected())
+        return self._uploads.reference(attachment)
+
     def deliver(self) -> float | None:
         """Sends what waits, unless a failure asks for a pause; gives the seconds to the next try."""
-        if not self._waiting:
-            return None
-        pause = self._not_before - time.monotonic()
-        if pause <= 0:
-            pause = self._deliver(time.monotonic() + _TRY_TIMEOUT)
-        return pause if self._waiting else None
+        if self._waiting:
+            pause = self._backoff.left()
+            if pause <= 0:
+                pause = self._deliver(time.monotonic() + _TRY_TIMEOUT)
+            if self._waiting:
+                return pause
+        return None if self._uploads is None else self._uploads.deliver()
 
     def flush(self, deadline: float) -> bool:
         """Sends what waits, trying a few times until the deadline."""
@@ -88,11 +104,16 @@ class BraintrustSink:
                 break
             if self._waiting:
                 time.sleep(pause)
-        return not self._waiting and not self._lost
+        if self._waiting:
+            return False
+        uploaded = self._uploads is None or self._uploads.flush(deadline)
+        return uploaded and not self._lost
 
     def counts(self) -> Counts:
         """Gives what arrived, what waits, and what is lost."""
-        return Counts(sent=self._sent, waiting=len(self._waiting), lost=self._lost)
+        uploads = self._uploads
+        attachments = Counts(uploads.sent, 0, uploads.waiting, uploads.lost) if uploads is not None else None
+        return Counts(sent=self._sent, waiting=len(self._waiting), lost=self._lost, attachments=attachments)
 
     def after_fork(self) -> None:
         """Leaves the parent's rows and connections to the parent."""
@@ -104,14 +125,23 @@ class BraintrustSink:
         if waiting:
             self._take(waiting)
             self._lost += waiting
+        if self._uploads is not None:
+            self._uploads.give_up()
         if self._api is not None:
             self._api.close()
 
+    def _connected(self) -> BraintrustApi:
+        from .api import BraintrustApi
+
+        self._api = self._api or BraintrustApi(self._config)
+        return self._api
+
     def _deliver(self, deadline: float) -> float:
         """Sends batch after batch; gives the seconds to pause after a failure, 0 without one."""
-        from .api import BraintrustApi, Refused, Unavailable, Unsuitable
+        from .api import Refused, Unsuitable
+        from .transport import Unavailable
 
-        api = self._api = self._api or BraintrustApi(self._config)
+        api = self._connected()
         while self._waiting:
             batch = self._next_batch()
             try:
@@ -126,16 +156,21 @@ class BraintrustSink:
                 return 0.0
             self._take(len(batch))
             self._batch_rows = _BATCH_ROWS
-            self._failures = 0
-            self._not_before = 0.0
+            self._backoff.succeeded()
         return 0.0
 
     def _narrow(self, batch: list[bytes], fault: Unsuitable) -> None:
-        """Makes batches smaller, until the one row that is not taken stands alone and is given up."""
+        """Makes batches smaller, until the row that is not taken is alone; cuts it down, or gives it up."""
         if len(batch) > 1:
             self._batch_rows = len(batch) // 2
             return
         self._take(1)
+        if fault.too_large and len(batch[0]) > _CUT_BYTES:
+            cut = bounded(json.loads(batch[0]), _CUT_BYTES)
+            if len(cut) < len(batch[0]):
+                self._waiting.appendleft(cut)
+                self._bytes += len(cut)
+                return
         self._lost += 1
         say_once(f"a span of {len(batch[0]):,} bytes was not taken: {fault}", about=str(fault))
 
@@ -154,10 +189,7 @@ class BraintrustSink:
             self._bytes -= len(self._waiting.popleft())
 
     def _pause(self, fault: Unavailable) -> float:
-        backoff = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
-        pause = max(backoff, fault.retry_after or 0.0)
-        self._failures += 1
-        self._not_before = time.monotonic() + pause
+        pause = self._backoff.failed(fault.retry_after)
         say_once(
             f"{fault}: {len(self._waiting)} spans wait and are tried again. "
             "Check the network, BRAINTRUST_API_URL and BRAINTRUST_APP_URL.",
@@ -170,4 +202,6 @@ class BraintrustSink:
         lost = len(self._waiting)
         self._take(lost)
         self._lost += lost
+        if self._uploads is not None:
+            self._uploads.give_up()
         say_once(f"{message} Nothing is sent to Braintrust until the program is started again.")

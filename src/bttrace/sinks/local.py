@@ -1,19 +1,25 @@
 """The local sink: a journal of finished spans, for whoever has no account.
 
 Owns the file: `<UTC time>-<pid>.jsonl`, one log row a line, in the journal folder. A line
-is written whole and at once, so that a crash leaves at most the last one broken.
+is written whole and at once, so that a crash leaves at most the last one broken. Beside it,
+in `attachments/`, are the files that rows refer to, each named by the digest of its bytes,
+so that what many rows hold is kept once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from pathlib import Path
 
+from ..content_types import extension
 from ..contracts import Counts
-from ..encode import encoded
+from ..encode import described, encoded
 from ..guard import say_once
-from ..model import Span
+from ..model import Attachment, Json, Span
+
+_ATTACHMENTS = "attachments"
 
 
 class JournalSink:
@@ -37,7 +43,7 @@ class JournalSink:
             self._lost += 1
             return
         try:
-            os.write(self._file, encoded(span.row()) + b"\n")
+            os.write(self._file, encoded(span.row(), self._reference) + b"\n")
             self._kept += 1
         except OSError as fault:
             self._lost += 1
@@ -56,6 +62,21 @@ class JournalSink:
                 f"journal {path} can't be written ({fault.strerror}); spans are lost. "
                 "Set BTTRACE_JOURNAL_DIR to a folder that can."
             )
+
+    def _reference(self, attachment: Attachment) -> Json:
+        """Keeps an attachment; gives what stands for it in a row: what it is, and its file in the folder."""
+        told = {**described(attachment), "type": "local_attachment"}
+        digest = hashlib.sha256(attachment.data).hexdigest()
+        path = self._folder / _ATTACHMENTS / f"{digest}.{extension(attachment.content_type)}"
+        try:
+            if not path.exists():
+                _keep(path, attachment.data)
+        except OSError as fault:
+            say_once(
+                f"attachment {path} can't be written ({fault.strerror}); the journal only says what it was."
+            )
+            return told
+        return {**told, "path": path.relative_to(self._folder).as_posix()}
 
     def deliver(self) -> float | None:
         """Has nothing to do: every span is in the file already."""
@@ -80,3 +101,17 @@ class JournalSink:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Writes a file so that it is there whole or not at all, whatever other processes write."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
+    part.replace(path)

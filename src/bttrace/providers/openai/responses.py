@@ -74,6 +74,8 @@ class ResponseFold:
         elif kind in _WHOLE or kind in _HEADS:
             self._head = json_object(plain(field(chunk, "response")))
             self._whole = kind in _WHOLE
+        elif kind == "response.image_generation_call.partial_image":
+            self._item(chunk)["partial_image_b64"] = field(chunk, "partial_image_b64")
         elif kind in ("response.output_item.added", "response.output_item.done"):
             item = plain(field(chunk, "item"))
             self._items[position(field(chunk, "output_index"))] = json_object(item)
