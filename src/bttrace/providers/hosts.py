@@ -12,10 +12,12 @@ _HOSTS = {
     "api.together.ai": "together",
     "api.fireworks.ai": "fireworks",
     "api.deepseek.com": "deepseek",
+    "api.llama.com": "meta",
     "api.mistral.ai": "mistral",
     "api.cerebras.ai": "cerebras",
     "api.perplexity.ai": "perplexity",
     "api.sambanova.ai": "sambanova",
+    "api.writer.com": "writer",
     "api.x.ai": "xai",
     ".openai.azure.com": "azure",
     ".services.ai.azure.com": "azure",
@@ -24,12 +26,18 @@ _HOSTS = {
 }
 # part of the client's class name -> provider
 _CLIENTS = {"Azure": "azure", "Bedrock": "bedrock", "Vertex": "vertex", "Foundry": "azure"}
+# port that a local server listens on unless it is told otherwise, and that no other is known by -> provider
+_LOCAL_PORTS = {1234: "lmstudio", 11434: "ollama"}
+_LOCAL_NAMES = frozenset({"localhost", "::1", "0.0.0.0", "host.docker.internal"})  # noqa: S104 - a name to know
+_LOCAL_STARTS = ("127.", "10.", "192.168.", *(f"172.{part}." for part in range(16, 32)))
 
 
-def provider_name(client: str, host: str, sdk_provider: str) -> str:
-    """Gives the provider behind a client, by the client's class name, else by its host.
+def provider_name(client: str, host: str, sdk_provider: str, port: int | None = None) -> str:
+    """Gives the provider behind a client, by the client's class name, else by where it calls.
 
-    A host that is unknown, such as a proxy or a local server, counts as the SDK's own provider.
+    A host that is unknown counts as the SDK's own provider: most are proxies of it, and
+    nothing tells a gateway on a private address from a model that runs there for nothing.
+    A local server is one only at the port that it alone is known by.
     """
     for part, name in _CLIENTS.items():
         if part in client:
@@ -38,4 +46,9 @@ def provider_name(client: str, host: str, sdk_provider: str) -> str:
     for end, name in _HOSTS.items():
         if host == end or (end.startswith(".") and host.endswith(end)):
             return name
-    return sdk_provider
+    return (_LOCAL_PORTS.get(port) if port and _is_local(host) else None) or sdk_provider
+
+
+def _is_local(host: str) -> bool:
+    """Tells whether a host is this machine or on its own network."""
+    return host in _LOCAL_NAMES or host.startswith(_LOCAL_STARTS) or host.endswith((".local", ".localhost"))
