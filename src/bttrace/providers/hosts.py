@@ -10,6 +10,7 @@ _HOSTS = {
     "api.groq.com": "groq",
     "api.together.xyz": "together",
     "api.together.ai": "together",
+    "api-inference.together.ai": "together",
     "api.fireworks.ai": "fireworks",
     "api.deepseek.com": "deepseek",
     "api.llama.com": "meta",
