@@ -17,7 +17,7 @@ from tests.loopback.openai_chat import ToolCall, chat, chat_stream
 from tests.loopback.provider import ProviderServer
 from tests.loopback.reply import Reply
 
-COUNTS = {"prompt_tokens": 11, "completion_tokens": 7, "tokens": 18}
+COUNTS: dict[str, float] = {"prompt_tokens": 11, "completion_tokens": 7, "tokens": 18}
 CACHED = {"prompt_cached_tokens": 4, "cache_read_tokens": 4}
 
 
@@ -27,6 +27,9 @@ def _chat(usage: dict[str, object]) -> Callable[[Sequence[ToolCall]], Reply]:
 
 def _stream(usage: dict[str, object]) -> Callable[[Sequence[ToolCall]], Reply]:
     return lambda tool_calls: chat_stream(tool_calls=tool_calls, usage=usage)
+
+
+_WHOLE, _STREAMED = _chat(replies.COUNTED), _stream(replies.COUNTED)
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Kin:
     path: str
     provider: str
     create: str = "chat.completions.create"
-    whole: Callable[[Sequence[ToolCall]], Reply] = _chat(replies.COUNTED)
-    streamed: Callable[[Sequence[ToolCall]], Reply] = _stream(replies.COUNTED)
+    whole: Callable[[Sequence[ToolCall]], Reply] = _WHOLE
+    streamed: Callable[[Sequence[ToolCall]], Reply] = _STREAMED
     metrics: dict[str, float] = field(default_factory=lambda: COUNTS)
     options: dict[str, Any] = field(default_factory=dict)
     response_id: str = "chatcmpl-loopback"

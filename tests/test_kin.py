@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,7 +53,7 @@ def is_told(row: dict[str, Any], kin: Kin, **metadata: object) -> bool:
     assert told == {
         "provider": kin.provider,
         "model": model,
-        "api": "completions" if kin.create == "completions" else "chat.completions",
+        "api": "chat.completions",
         "response_id": kin.response_id,
         **metadata,
     }
@@ -104,11 +103,14 @@ def streamed_metrics(kin: Kin, chunks: int) -> dict[str, float]:
 def test_a_stream(kin: Kin, provider: ProviderServer) -> None:
     provider.route(kin.path, kin.streamed(()))
     with traced() as (captured, clock), kin.client(provider) as client:
-        chunks = [chunk for chunk in kin.ask(client, stream=True) if clock.advance(STEP) is None]
+        chunks = 0
+        for _ in kin.ask(client, stream=True):
+            clock.advance(STEP)
+            chunks += 1
         row = only(captured)
     assert is_told(row, kin, stream=True, stream_end="exhausted")
     assert message(row)["content"] == SAID
-    assert row["metrics"] == streamed_metrics(kin, len(chunks))
+    assert row["metrics"] == streamed_metrics(kin, chunks)
 
 
 async def read(kin: Kin, provider: ProviderServer, clock: ManualClock) -> int:
@@ -197,8 +199,6 @@ def test_the_request_is_the_one_without_us(kin: Kin, provider: ProviderServer) -
 @each_sdk
 def test_it_is_patched_whole(kin: Kin) -> None:
     assert kin.sdk
-    bttrace.enable(exporter="none")
     with traced():
         (seen,) = [seen for seen in bttrace.status().patched if seen.sdk == kin.package]
     assert (seen.version, seen.missing) == (kin.sdk.__version__, ())
-    assert json.dumps(str(seen)) == f'"{kin.package} {kin.sdk.__version__}: patched"'
