@@ -52,9 +52,10 @@ class Session:
             self._described().named()
 
     def _part_imported(self, part: ModuleType) -> None:
-        """Patches an SDK that only its users describe, of which the part that we patch has been loaded.
+        """Patches an SDK that only its users describe, whose part that all of them have was loaded.
 
-        It may not be whole yet; but nobody told us its name, so we could not wait for the rest.
+        The rest of it may be on its way: we did not know the name to wait for. What the seam
+        patches is there, for `_base_client.py` imports `_streaming` and `_response` itself.
         """
         package = part.__name__.rpartition(".")[0]
         provider = self._described().provider(package)

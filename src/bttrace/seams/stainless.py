@@ -25,7 +25,7 @@ from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger, Wrapper
 from ..record import Recorder
-from .callers import LIBRARIES, application_frame
+from .callers import LIBRARIES, application_frame, folders
 from .calls import Call, Shared
 from .forms import form
 from .routes import Routes
@@ -73,6 +73,8 @@ class Seam:
             cls = getattr(sys.modules.get(where), owner, None)
             if not isinstance(cls, type) or not ledger.wrap(cls, name, wrapper):
                 self.missing.append(f"{where}.{owner}.{name}")
+            elif name == "request":
+                self._libraries = tuple(dict.fromkeys((*self._libraries, *folders(cls))))
 
     def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
