@@ -44,9 +44,8 @@ class Layered(openai.OpenAI, SyncAPIClient): pass
 """
 OVERRIDDEN = INHERITED.replace(
     "class SyncAPIClient(theirs.SyncAPIClient): pass",
-    "class SyncAPIClient(theirs.SyncAPIClient):\n"
+    "class SyncAPIClient(theirs.SyncAPIClient, BaseClient):\n"
     "    def request(self, cast_to, options, **more): return super().request(cast_to, options, **more)\n"
-    "    def _build_request(self, options, **more): return super()._build_request(options, **more)\n"
     "    def _process_response(self, **more): return super()._process_response(**more)",
 )
 HANDED_ON = """\
