@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import types
+import sys
 from collections.abc import Iterator
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import pytest
 
@@ -14,104 +14,41 @@ from bttrace.providers import SDKS
 from tests.kin import BY_PACKAGE
 from tests.test_rows_resolve import fields, model, resolves, shapes
 
-_OPENAI_REQUEST = {"safety_identifier", "stream"}
-_OPENAI_RESPONSE = {
-    "usage.completion_tokens_details.audio_tokens",
-    "usage.cost",
-    "usage.prompt_tokens_details.audio_tokens",
-    "usage.prompt_tokens_details.cache_write_tokens",
+_CHAT = {
+    *("temperature", "top_p", "response_format", "tool_choice"),
+    *("choices", "id", "usage.prompt_tokens", "usage.completion_tokens", "usage.total_tokens"),
 }
-_CACHE = {f"usage.cache_creation.ephemeral_{age}_input_tokens" for age in ("5m", "1h")}
-_THINKING = {"usage.output_tokens_details.thinking_tokens"}
-# What OpenAI's and Anthropic's rows name that these SDKs' models lack; all else in a row must be there. The models are
-# narrower than what the APIs take and send, so the paths stay. (`stream` stands beside the models of each kind of call.)
-LACKED: dict[tuple[str, str], set[str]] = {
-    ("cerebras.cloud.sdk", "chat.completions"): {
-        "reasoning",
-        "safety_identifier",
-        *_OPENAI_RESPONSE,
-    },
-    ("fireworks", "chat.completions"): {
-        *_OPENAI_REQUEST,
-        *_OPENAI_RESPONSE,
-        "reasoning",
-        "service_tier (answered)",
-        "usage.completion_tokens_details.reasoning_tokens",
-    },
-    ("fireworks", "messages"): {
-        *_CACHE,
-        *_THINKING,
-        "service_tier",
-        "usage.service_tier",
-        *(f"usage.{name}_tokens" for name in ("input", "output", "cache_creation_input", "cache_read_input")),
-    },
-    ("groq", "chat.completions"): {"reasoning", "safety_identifier", *_OPENAI_RESPONSE},
-    ("llama_api_client", "chat.completions"): {
-        *_OPENAI_REQUEST,
-        "frequency_penalty",
-        "max_tokens",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning",
-        "reasoning_effort",
-        "service_tier",
-        "stop",
-    },
-    ("perplexity", "chat.completions"): {
-        *_OPENAI_REQUEST,
-        "max_completion_tokens",
-        "reasoning",
-        "service_tier",
-        "service_tier (answered)",
-        "user",
-    },
-    ("perplexity", "responses"): {
-        *_OPENAI_REQUEST,
-        "parallel_tool_calls",
-        "service_tier",
-        "temperature",
-        "tool_choice",
-        "top_p",
-        "user",
-    },
-    ("sambanova", "chat.completions"): {
-        *_OPENAI_REQUEST,
-        *_OPENAI_RESPONSE,
-        "reasoning",
-        "service_tier",
-        "service_tier (answered)",
-        "user",
-    },
-    ("sambanova", "responses"): {
-        *_OPENAI_REQUEST,
-        "usage.cost",
-        "usage.input_tokens_details.cache_write_tokens",
-    },
-    ("sambanova", "messages"): {*_CACHE, *_THINKING, "output_config.format", "stream"},
-    ("together", "chat.completions"): {
-        *_OPENAI_REQUEST,
-        *_OPENAI_RESPONSE,
-        "max_completion_tokens",
-        "parallel_tool_calls",
-        "service_tier",
-        "service_tier (answered)",
-        "usage.completion_tokens_details.reasoning_tokens",
-        "usage.prompt_tokens_details.cached_tokens",
-        "user",
-    },
-    ("writerai", "chat.completions"): {
-        *_OPENAI_REQUEST,
-        *_OPENAI_RESPONSE,
-        "frequency_penalty",
-        "max_completion_tokens",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning",
-        "reasoning_effort",
-        "service_tier",
-        "user",
-    },
-    ("writerai", "completions"): {"stream"},
+_RESPONSES = {"id", "output", "usage.input_tokens", "usage.output_tokens", "usage.total_tokens"}
+_MESSAGES = {
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "stop_sequences",
+    "tool_choice",
+    "thinking",
+    "id",
+    "content",
+}
+_CACHED, _REASONED = (
+    "usage.prompt_tokens_details.cached_tokens",
+    "usage.completion_tokens_details.reasoning_tokens",
+)
+# What must be in the models of each SDK. OpenAI's and Anthropic's rows name more, which these SDKs' models lack, though
+# the APIs may well take and send it: those paths may lead nowhere. What a row has of its own must always be there.
+NEEDED: dict[tuple[str, str], set[str]] = {
+    ("cerebras.cloud.sdk", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "user"},
+    ("fireworks", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, "reasoning_effort", "user"},
+    ("fireworks", "messages"): _MESSAGES,
+    ("groq", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "service_tier", "user"},
+    ("llama_api_client", "chat.completions"): {*_CHAT, "max_completion_tokens", "user"},
+    ("perplexity", "chat.completions"): {*_CHAT, "max_tokens", "stop", "reasoning_effort"},
+    ("perplexity", "responses"): {*_RESPONSES, "max_output_tokens", "reasoning"},
+    ("sambanova", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "reasoning_effort"},
+    ("sambanova", "responses"): {*_RESPONSES, "temperature", "max_output_tokens", "reasoning", "text.format"},
+    ("sambanova", "messages"): {*_MESSAGES, "usage.input_tokens", "usage.output_tokens"},
+    ("together", "chat.completions"): {*_CHAT, "max_tokens", "stop", "reasoning", "reasoning_effort"},
+    ("writerai", "chat.completions"): {*_CHAT, "max_tokens", "stop", _REASONED},
+    ("writerai", "completions"): {"temperature", "top_p", "max_tokens", "stop", "choices"},
 }
 
 
@@ -128,26 +65,31 @@ ROWS = [
 each_row = pytest.mark.parametrize(("package", "endpoint"), ROWS)
 
 
-def lacked(endpoint: Endpoint) -> Iterator[str]:
-    """Yields the paths of a row that lead nowhere in the SDK's models."""
-    request, response = model(str(endpoint.request_model)), model(str(endpoint.response_model))
-    own = endpoint.normal is Endpoint.__dataclass_fields__["normal"].default
-    if not own:  # the paths lead into what it is converted to
-        response = model("openai.types.chat.ChatCompletion")
-    for paths in endpoint.parameters.values():
-        yield from (path for path in paths if not resolves(request, path))
-    answered = [*(() if callable(endpoint.output) else endpoint.output)]
-    answered += [path for paths in endpoint.usage.values() for path in paths]
-    yield from (path for path in answered if not resolves(response, path))
-    for path in endpoint.details.values():
-        if not resolves(response, path):
-            yield f"{path} (answered)" if path in endpoint.parameters else path
+def named(endpoint: Endpoint) -> set[str]:
+    """Gives the paths that a row names."""
+    paths = {path for paths in [*endpoint.parameters.values(), *endpoint.usage.values()] for path in paths}
+    return paths | {*(() if callable(endpoint.output) else endpoint.output), *endpoint.details.values()}
+
+
+_KNOWN = {
+    path
+    for package in ("openai", "anthropic")
+    for endpoint in provider_of(package).endpoints
+    for path in named(endpoint)
+}
+_BESIDE = {"stream"}  # in the models of the two kinds of call, not in what they share
 
 
 @each_row
-def test_a_row_leads_to_fields_but_for_what_its_sdk_lacks(package: str, endpoint: Endpoint) -> None:
+def test_what_a_row_needs_and_what_is_its_own_leads_to_fields(package: str, endpoint: Endpoint) -> None:
     assert BY_PACKAGE[package].sdk
-    assert set(lacked(endpoint)) == LACKED[package, endpoint.api]
+    roots = [model(str(endpoint.request_model)), model(str(endpoint.response_model))]
+    if endpoint.normal is not Endpoint.__dataclass_fields__["normal"].default:
+        roots.append(model("openai.types.chat.ChatCompletion"))  # what it is converted to
+    needed = NEEDED[package, endpoint.api]
+    assert needed <= named(endpoint) | {"choices", "content", "output"}
+    wanted = needed | (named(endpoint) - _KNOWN - _BESIDE)
+    assert {path for path in wanted if not any(resolves(root, path) for root in roots)} == set()
     assert endpoint.chunk_model is None or model(endpoint.chunk_model)
 
 
@@ -156,13 +98,15 @@ def test_every_sdk_of_the_index_is_described_by_its_module_and_tested() -> None:
     assert all(provider_of(package).sdk == package for package in SDKS)
 
 
-def listed(annotation: Any) -> Iterator[Any]:
-    """Yields the classes that a list of this kind may hold."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        for choice in get_args(annotation):
-            yield from listed(choice)
-    elif get_origin(annotation) is list:
-        yield from shapes(get_args(annotation)[0])
+def listed(holder: Any, name: str) -> Iterator[Any]:
+    """Yields the classes that a field's list may hold."""
+    for choice in [fields(holder)[name], *get_args(fields(holder)[name])]:
+        if get_origin(choice) is list:
+            (held,) = get_args(choice)
+            # Python 3.10 leaves names within a plain `list[...]` as they are written.
+            yield from shapes(
+                getattr(sys.modules[holder.__module__], held) if isinstance(held, str) else held
+            )
 
 
 CHUNKS = {
@@ -176,13 +120,13 @@ CHUNKS = {
 @pytest.mark.parametrize(("package", "chunk_model"), sorted(CHUNKS))
 def test_a_chunk_of_chat_has_what_its_fold_reads(package: str, chunk_model: str) -> None:
     assert BY_PACKAGE[package].sdk
-    chunk = fields(model(chunk_model))
-    assert chunk.keys() >= {"id", "model", "choices", "usage"}
-    (choice,) = listed(chunk["choices"])
+    chunk = model(chunk_model)
+    assert fields(chunk).keys() >= {"id", "model", "choices", "usage"}
+    (choice,) = listed(chunk, "choices")
     assert fields(choice).keys() >= {"index", "finish_reason", "delta"}
     (delta,) = (shape for shape in shapes(fields(choice)["delta"]) if fields(shape))
     assert fields(delta).keys() >= {"role", "content", "tool_calls"}
-    (call,) = listed(fields(delta)["tool_calls"])
+    (call,) = listed(delta, "tool_calls")
     assert resolves(call, "function.arguments")
     assert resolves(call, "function.name")
     assert resolves(call, "id")
