@@ -9,10 +9,11 @@ from __future__ import annotations
 class Url:
     """An address."""
 
-    __slots__ = ("host",)
+    __slots__ = ("host", "port")
 
     def __init__(self, host: str) -> None:
         self.host = host
+        self.port: int | None = None
 
 
 class Request:
