@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+KIN := $(VENV)/.kin
 
 .PHONY: demo test lint bench clean
 
@@ -14,6 +15,11 @@ $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Eight SDKs more, which only the tests need: a demo shall not wait for them.
+$(KIN): $(READY) requirements-kin.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-kin.lock
 	@touch $@
 
 demo: $(READY)
@@ -31,7 +37,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: lint $(KIN)
 	$(BIN)/python -m pytest
 
 bench: $(READY)

@@ -13,6 +13,7 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -57,7 +58,7 @@ def run(*, quick: bool) -> None:
     sdks = {name: loaded(f"benchsdk_{name}") for name in VARIANTS}
     floored(sdks["floor"])
     ledger = Ledger()
-    seam = Seam(PROVIDER, recorder, current_parent)
+    seam = Seam(PROVIDER, recorder, current_parent, ContextVar("bttrace_call", default=None))
     seam.patch(sdks["traced"], ledger)
     if seam.missing:
         raise RuntimeError(f"the stand-in lacks {', '.join(seam.missing)}")

@@ -172,6 +172,24 @@ def test_the_status_names_the_project() -> None:
     assert "project: Harbour\n" in str(bttrace.status())
 
 
+def test_the_status_waits_only_for_what_is_installed(tmp_path: Path) -> None:
+    for package in ("groq", "openai"):
+        (tmp_path / f"{package}.py").touch()
+    code = (
+        "import bttrace, sys\n"
+        "sys.path = [entry for entry in sys.path if not entry.endswith('site-packages')]\n"
+        "bttrace.enable()\n"
+        "print(bttrace.status())\n"
+    )
+    done = finished([PYTHON, "-c", code], environment(LOCAL, tmp_path))
+    assert done.out.splitlines()[:3] == [
+        "bttrace is on",
+        "exporters: local",
+        "not imported yet: openai, groq",
+    ]
+    assert done.err == ""
+
+
 def test_what_others_patched_after_us_is_left_to_them(client: openai.OpenAI, tmp_path: Path) -> None:
     owner = openai._base_client.SyncAPIClient
     original = owner.request

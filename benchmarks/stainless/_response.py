@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Iterator
 class Url:
     """An address."""
 
-    __slots__ = ("host",)
+    __slots__ = ("host", "port")
 
     def __init__(self, host: str) -> None:
         self.host = host
+        self.port: int | None = None
 
 
 class Request:

@@ -34,6 +34,7 @@ def enable(**options: Option) -> None:
     - `capture_content`: `False` leaves out messages, outputs and tool arguments;
     - `journal_dir`: the folder of the local journal;
     - `span_names`: `"turn"` or `"braintrust"`;
+    - `providers`: descriptions of further SDKs, `"module:PROVIDER"`, several with commas;
     - `exit_timeout`: the most that the exit of the process may wait, in seconds.
     """
     from . import session

@@ -41,6 +41,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "capture_content": ("BTTRACE_CAPTURE_CONTENT", "bool", True),
     "exit_timeout": ("BTTRACE_EXIT_TIMEOUT", "seconds", 5.0),
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
+    "providers": ("BTTRACE_PROVIDERS", "names", None),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
 }
 
@@ -66,6 +67,7 @@ class Config:
     capture_content: bool
     exit_timeout: float
     span_names: str
+    providers: str | None
     log: str
     exporters: tuple[str, ...]
     problems: list[str]
@@ -133,9 +135,18 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     if kind == "exporters":
         bad = [name.strip() for name in low.split(",") if name.strip() and name.strip() not in _EXPORTERS]
         return (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas") if bad else (low, "")
+    if kind == "names":
+        good = all(_names(part) for part in text.split(",") if part.strip())
+        return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
     if isinstance(kind, tuple):
         return (low, "") if low in kind else (None, f"allowed are {', '.join(kind)}")
     return text, ""
+
+
+def _names(part: str) -> bool:
+    """Tells whether a part reads `module:ATTRIBUTE`."""
+    module, _, attribute = part.strip().partition(":")
+    return attribute.isidentifier() and all(name.isidentifier() for name in module.split("."))
 
 
 def _seconds(text: str) -> tuple[Value, str]:

@@ -55,8 +55,13 @@ def forget() -> None:
     _retired.clear()
 
 
-def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | None]:
-    """Gives `hook` as a function that never raises an `Exception`: it returns `None` instead."""
+def guarded(
+    hook: Callable[P, R], *, retires: bool = True, theirs: Callable[[Exception], object] | None = None
+) -> Callable[P, R | None]:
+    """Gives `hook` as a function that never raises an `Exception`: it returns `None` instead.
+
+    With `theirs`, the code is the user's: its faults go there, and are neither logged nor raised again.
+    """
 
     def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
         if _retired and hook in _retired:
@@ -64,6 +69,9 @@ def guarded(hook: Callable[P, R], *, retires: bool = True) -> Callable[P, R | No
         try:
             return hook(*args, **kwargs)
         except Exception as fault:  # the one broad except: ours must not reach the application
+            if theirs is not None:
+                theirs(fault)
+                return None
             if strict():
                 raise
             _report(hook, fault)

@@ -31,6 +31,8 @@ class ImportHook:
 
     def __init__(self) -> None:
         self._hooks: dict[str, Hook] = {}
+        self._part = ""
+        self._part_hook: Hook | None = None
         self._searching: set[tuple[int, str]] = set()
         self._specs: list[ModuleSpec] = []  # those whose loader ours stands in for, or did
 
@@ -51,6 +53,13 @@ class ImportHook:
         if sys.modules.get(name) is module and not _is_loading(module):
             self.loaded(module, name)
 
+    def watch_part(self, name: str, hook: Hook) -> None:
+        """Does the same as `watch` for the submodule `name` of every package that is not watched itself."""
+        self._part = f".{name}"
+        self._part_hook = guarded(hook)
+        for loaded in [module for module in sys.modules if module.endswith(self._part)]:
+            self.loaded(sys.modules[loaded], loaded)
+
     def install(self) -> None:
         """Stands before every other finder, so that it sees modules that any of them finds."""
         if self not in sys.meta_path:
@@ -59,6 +68,7 @@ class ImportHook:
     def remove(self) -> None:
         """Leaves `sys.meta_path` as it would be without us, and calls no hook any more."""
         self._hooks.clear()
+        self._part_hook = None
         for spec in self._specs:
             stand_in: Any = spec.loader
             if isinstance(stand_in, _Loader):
@@ -72,15 +82,21 @@ class ImportHook:
 
     def loaded(self, module: ModuleType, name: str) -> None:
         """Calls the hook of a module whose code has run."""
-        hook = self._hooks.get(name)
+        hook = self._hook(name)
         if hook is not None:
             hook(module)
+
+    def _hook(self, name: str) -> Hook | None:
+        hook = self._hooks.get(name)
+        if hook is None and self._part_hook is not None and name.endswith(self._part):
+            return None if name.removesuffix(self._part) in self._hooks else self._part_hook
+        return hook
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Finds a watched module through the finders behind us; `None` for any other."""
-        if name not in self._hooks:
+        if self._hook(name) is None:
             return None
         search = (get_ident(), name)
         if search in self._searching:  # another tool's finder asks all finders again

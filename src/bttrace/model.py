@@ -74,6 +74,10 @@ def _never(_chunk: object) -> bool:
     return False
 
 
+def _as_it_came(response: Json) -> Json:
+    return response
+
+
 class _Unfolded:
     """The fold of an endpoint that does not stream."""
 
@@ -96,6 +100,7 @@ class Endpoint:
     from the request. `output` is one path, several whose values make an object, or a
     function of the response. An endpoint without `fold` does not stream.
 
+    `normal` gives a response of a shape of its own as OpenAI's; the paths lead into that.
     `settles` gives, from a response, the id of work begun by an earlier call that is now done.
     A row that `polls` asks for such work: only the first answer that settles it is a span.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
@@ -119,6 +124,7 @@ class Endpoint:
     tools: Callable[[object], object] = _same
     is_first_token: Callable[[object], bool] = _never
     fold: Callable[[], Fold] = _Unfolded
+    normal: Callable[[Json], Json] = _as_it_came
     settles: Callable[[Json], str | None] = _unknown
     polls: bool = False
 

@@ -22,6 +22,7 @@ class _Entry:
     name: str
     original: object
     ours: object
+    inherited: bool
 
 
 class Ledger:
@@ -31,19 +32,21 @@ class Ledger:
         self._entries: list[_Entry] = []
 
     def wrap(self, owner: type, name: str, wrapper: Wrapper) -> bool:
-        """Wraps the function that a class itself defines under `name`.
+        """Wraps the function that a class defines or inherits under `name`.
 
-        `wrapper(wrapped, instance, args, kwargs)` takes its place. Returns `False`, and
-        changes nothing, when the class defines none. Wrapping twice does nothing.
+        `wrapper(wrapped, instance, args, kwargs)` takes its place in that class alone.
+        Returns `False`, and changes nothing, when there is none. Wrapping twice does nothing.
         """
-        original = vars(owner).get(name)
+        holders = (vars(cls) for cls in owner.__mro__[:-1])
+        original = next((held[name] for held in holders if name in held), None)
         if not callable(original):
             return False
         if any(entry.owner is owner and entry.ours is original for entry in self._entries):
             return True
+        inherited = name not in vars(owner)
         ours = wrapt.FunctionWrapper(original, wrapper)
         setattr(owner, name, ours)
-        self._entries.append(_Entry(owner, name, original, ours))
+        self._entries.append(_Entry(owner, name, original, ours, inherited))
         return True
 
     def restore(self) -> list[str]:
@@ -55,8 +58,10 @@ class Ledger:
         kept = []
         while self._entries:
             entry = self._entries.pop()
-            if vars(entry.owner).get(entry.name) is entry.ours:
-                setattr(entry.owner, entry.name, entry.original)
-            else:
+            if vars(entry.owner).get(entry.name) is not entry.ours:
                 kept.append(f"{entry.owner.__module__}.{entry.owner.__qualname__}.{entry.name}")
+            elif entry.inherited:
+                delattr(entry.owner, entry.name)
+            else:
+                setattr(entry.owner, entry.name, entry.original)
         return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 
 from .contracts import Counts
 
@@ -25,8 +26,9 @@ class Seen:
 class Status:
     """What is traced, what is not and why, and what became of the spans.
 
-    `reason` says why nothing is traced; `sinks` counts spans by exporter; `dropped` are
-    spans that ended faster than they could be written.
+    `reason` says why nothing is traced; `waiting_for` are SDKs that are installed and not yet
+    imported; `sinks` counts spans by exporter; `dropped` are spans that ended faster than
+    they could be written.
     """
 
     enabled: bool
@@ -49,7 +51,8 @@ class Status:
         if self.journal:
             lines.append(f"journal: {self.journal}")
         lines += [str(seen) for seen in self.patched]
-        lines += [f"{sdk}: not imported yet" for sdk in self.waiting_for]
+        if self.waiting_for:
+            lines.append(f"not imported yet: {', '.join(self.waiting_for)}")
         for name, counts in self.sinks.items():
             lines.append(f"{name}: {counts}")
         if self.dropped:
@@ -59,3 +62,8 @@ class Status:
                 f"could not be put back, somebody patched them after us: {', '.join(self.left_behind)}"
             )
         return "\n".join(lines)
+
+
+def is_installed(sdk: str) -> bool:
+    """Tells whether an SDK could be imported, by its outermost package, and imports nothing."""
+    return PathFinder.find_spec(sdk.partition(".")[0]) is not None

@@ -9,6 +9,7 @@ application imports the first SDK.
 from __future__ import annotations
 
 import os
+import sys
 from _thread import allocate_lock
 
 from . import config
@@ -20,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from .extensions import Extensions
+    from .model import Provider
     from .report import Status
     from .wiring import Parts, Wiring
 
@@ -31,6 +34,7 @@ class Session:
         self.settings = settings
         self.wiring: Wiring | None = None
         self._parts = parts
+        self._extensions: Extensions | None = None
         self._lock = allocate_lock()
         self._hook = ImportHook()
 
@@ -39,15 +43,40 @@ class Session:
         self._hook.install()
         for sdk in SDKS:
             self._hook.watch(sdk, self._imported)
+        self._hook.watch_part("_base_client", self._part_imported)
 
     def _imported(self, sdk: ModuleType) -> None:
+        """Patches an SDK, and says what is wrong with the providers that users named."""
+        self._patch(sdk)
+        if self.settings.providers:
+            self._described().named()
+
+    def _part_imported(self, part: ModuleType) -> None:
+        """Patches an SDK that only its users describe, whose part that all of them have was loaded.
+
+        The rest of it may be on its way: we did not know the name to wait for. What the seam
+        patches is there, for `_base_client.py` imports `_streaming` and `_response` itself.
+        """
+        package = part.__name__.rpartition(".")[0]
+        provider = self._described().provider(package)
+        if provider is not None:
+            self._patch(sys.modules[package], provider)
+
+    def _described(self) -> Extensions:
+        from .extensions import Extensions
+
+        if self._extensions is None:
+            self._extensions = Extensions(self.settings.providers or "")
+        return self._extensions
+
+    def _patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK; wires everything when it is the first."""
         from .wiring import Parts, Wiring
 
         with self._lock:  # two SDKs can be imported in two threads at once
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
-        self.wiring.patch(sdk)
+        self.wiring.patch(sdk, provider)
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
@@ -61,7 +90,8 @@ class Session:
         project = f"project {named!r}, " if "braintrust" in settings.exporters else ""
         seams = self.wiring.seams if self.wiring is not None else {}
         seen = ", ".join(f"{name} {seam.version}" for name, seam in seams.items())
-        expected = f"{' and '.join(SDKS)} once they are imported"
+        first, second, *rest = SDKS
+        expected = f"{first}, {second} and {len(rest)} of their kin, once they are imported"
         return f"{project}exporter {', '.join(settings.exporters)}, SDKs: {seen or expected}"
 
 
@@ -116,7 +146,7 @@ flush = guarded(_flush, retires=False)
 
 def status() -> Status:
     """Gives the session's status. See `bttrace.status`."""
-    from .report import Seen, Status
+    from .report import Seen, Status, is_installed
 
     session = _session
     if session is None:
@@ -130,7 +160,7 @@ def status() -> Status:
         exporters=settings.exporters,
         project=(settings.project_id or settings.project) if "braintrust" in settings.exporters else None,
         patched=tuple(Seen(name, seam.version, tuple(seam.missing)) for name, seam in seams.items()),
-        waiting_for=tuple(sdk for sdk in SDKS if sdk not in seams),
+        waiting_for=tuple(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)),
         sinks={sink.name: sink.counts() for sink in sinks},
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -26,6 +27,7 @@ from .model import Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
+from .seams.calls import Call
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.adoption import current_parent
@@ -59,17 +61,21 @@ class Wiring:
         )
         self.seams: dict[str, Seam] = {}
         self._hook = hook
+        self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
         self._parent = _parent_finder(self.recorder) if "braintrust" in settings.exporters else _no_parent
 
-    def patch(self, sdk: ModuleType) -> None:
-        """Patches an SDK that has been imported, and says what of it could not be."""
+    def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
+        """Patches an SDK that has been imported, and says what of it could not be.
+
+        `provider` describes one that is not among `SDKS`.
+        """
         name = sdk.__name__
-        provider: Provider = importlib.import_module(SDKS[name]).PROVIDER
-        seam = Seam(provider, self.recorder, self._parent)
+        described: Provider = provider or importlib.import_module(SDKS[name]).PROVIDER
+        seam = Seam(described, self.recorder, self._parent, self._current)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
-        for module in provider.stream_helpers:
+        for module in described.stream_helpers:
             self._hook.watch(module, lambda loaded: seam.patch_helpers(loaded, self._ledger))
         if seam.missing:
             say_once(

@@ -12,12 +12,15 @@ _HOSTS = {
     "api.groq.com": "groq",
     "api.together.xyz": "together",
     "api.together.ai": "together",
+    "api-inference.together.ai": "together",
     "api.fireworks.ai": "fireworks",
     "api.deepseek.com": "deepseek",
+    "api.llama.com": "meta",
     "api.mistral.ai": "mistral",
     "api.cerebras.ai": "cerebras",
     "api.perplexity.ai": "perplexity",
     "api.sambanova.ai": "sambanova",
+    "api.writer.com": "writer",
     "api.x.ai": "xai",
     ".openai.azure.com": "azure",
     ".services.ai.azure.com": "azure",
@@ -37,12 +40,18 @@ _CLIENTS = {
 # The model's place in an address, where a client takes it out of the body: Bedrock's and Vertex's
 # (anthropic 2.11, `lib/bedrock/_client.py` and `lib/vertex/_client.py`).
 _MODEL = re.compile(r"/models?/(.+?)(?:/invoke(?:-with-response-stream)?|:(?:rawPredict|streamRawPredict))")
+# port that a local server listens on unless it is told otherwise, and that no other is known by -> provider
+_LOCAL_PORTS = {1234: "lmstudio", 11434: "ollama"}
+_LOCAL_NAMES = frozenset({"localhost", "::1", "0.0.0.0", "host.docker.internal"})  # noqa: S104 - a name to know
+_LOCAL_STARTS = ("127.", "10.", "192.168.", *(f"172.{part}." for part in range(16, 32)))
 
 
-def provider_name(client: str, host: str, sdk_provider: str) -> str:
-    """Gives the provider behind a client, by the client's class name, else by its host.
+def provider_name(client: str, host: str, sdk_provider: str, port: int | None = None) -> str:
+    """Gives the provider behind a client, by the client's class name, else by where it calls.
 
-    A host that is unknown, such as a proxy or a local server, counts as the SDK's own provider.
+    A host that is unknown counts as the SDK's own provider: most are proxies of it, and
+    nothing tells a gateway on a private address from a model that runs there for nothing.
+    A local server is one only at the port that it alone is known by.
     """
     for part, name in _CLIENTS.items():
         if part in client:
@@ -51,10 +60,15 @@ def provider_name(client: str, host: str, sdk_provider: str) -> str:
     for end, name in _HOSTS.items():
         if host == end or (end.startswith(".") and host.endswith(end)):
             return name
-    return sdk_provider
+    return (_LOCAL_PORTS.get(port) if port and _is_local(host) else None) or sdk_provider
 
 
 def model_named(path: str) -> str | None:
     """Gives the model that the path of a request names, unquoted as the path is."""
     found = _MODEL.search(path)
     return found[1] if found else None
+
+
+def _is_local(host: str) -> bool:
+    """Tells whether a host is this machine or on its own network."""
+    return host in _LOCAL_NAMES or host.startswith(_LOCAL_STARTS) or host.endswith((".local", ".localhost"))

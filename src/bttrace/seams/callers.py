@@ -23,6 +23,13 @@ _FRAMES = 40  # how far up the stack the application's frame is looked for
 LIBRARIES: tuple[str, ...] = (_OURS, WRAPT, *_BETWEEN)
 
 
+def folders(client: type) -> tuple[str, ...]:
+    """Gives the folders of the SDKs that a client's class comes from: its own and those below."""
+    modules = (base.__module__ for base in client.__mro__ if base.__module__.endswith("._base_client"))
+    files = (str(getattr(sys.modules.get(module), "__file__", None) or "") for module in modules)
+    return tuple({os.path.dirname(file) + os.sep: None for file in files if file})
+
+
 def application_frame(libraries: tuple[str, ...]) -> tuple[CodeType, int] | None:
     """Gives code and line of the nearest frame outside these folders; `None` if it did not make the call."""
     frame = sys._getframe(1)

@@ -92,6 +92,10 @@ class Call:
         self.ended: int | None = None
         self.started = recorder.clock.now()
 
+    def is_handed_on(self, to: Shared) -> bool:
+        """Tells whether a request of another SDK is this call's own: it has made none itself yet."""
+        return self.attempts == 0 and to is not self._shared
+
     def is_first_token(self, chunk: object) -> bool:
         """Tells, by the endpoint's own rule, whether a chunk carries generated content."""
         return self._endpoint.is_first_token(chunk)
@@ -150,9 +154,12 @@ class Call:
 
     def _facts(self) -> Facts:
         response, body = self._answer()
+        if response:
+            response = self._endpoint.normal(response)
+        host, port = _address(self.request)
         error_type, message, request_id = self.error or (None, None, None)
         return Facts(
-            provider=provider_name(self.client, _host(self.request), self._shared.provider.name),
+            provider=provider_name(self.client, host, self._shared.provider.name, port),
             sdk=self._shared.provider.sdk,
             endpoint=self._endpoint,
             request={
@@ -186,8 +193,9 @@ class Call:
         return _json(content)
 
 
-def _host(request: Any) -> str:
-    return str(request.url.host) if request is not None else ""
+def _address(request: Any) -> tuple[str, int | None]:
+    """Gives the host that a request went to, and the port if it is not the scheme's own."""
+    return (str(request.url.host), request.url.port) if request is not None else ("", None)
 
 
 def _named(request: Any) -> Json:

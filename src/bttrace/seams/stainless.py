@@ -8,6 +8,9 @@ at `close`. The names hold from openai 1.8 to 3.52 and
 from anthropic 0.20 to 2.11 (`_base_client.py`, `_streaming.py`, `_response.py`).
 
 Knows no provider: an endpoint's row says which requests are model calls.
+
+All seams share the current call, because an SDK can be built on another: one that
+inherits the other's client, or hands its requests on to it, makes one call of the two.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger, Wrapper
 from ..record import Recorder
-from .callers import LIBRARIES, application_frame
+from .callers import LIBRARIES, application_frame, folders
 from .calls import Call, Shared
 from .forms import form
 from .routes import Routes
@@ -43,15 +46,21 @@ from .streams import (
 class Seam:
     """One SDK as it is patched. `missing` names what was not there to patch."""
 
-    def __init__(self, provider: Provider, recorder: Recorder, parent: Callable[[], object | None]) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        recorder: Recorder,
+        parent: Callable[[], object | None],
+        current: ContextVar[Call | None],
+    ) -> None:
         self._provider = provider
         self._recorder = recorder
         self._parent = parent
         self._routes = Routes(provider.endpoints)
         self._shared = Shared(recorder, provider)
         self._libraries = LIBRARIES
-        self._current: ContextVar[Call | None] = ContextVar(f"bttrace_{provider.sdk}_call", default=None)
-        self.version = ""
+        self._current = current
+        self._sdk: ModuleType | None = None
         self.missing: list[str] = []
         self._begun = guarded(self._begin)
         self._attempted = guarded(self._attempt)
@@ -61,15 +70,22 @@ class Seam:
         self._closed = guarded(self._close)
         self._raw_closed = guarded(self._close_raw)
 
+    @property
+    def version(self) -> str:
+        """Gives the SDK's version; it may be patched before it has told it."""
+        return str(getattr(self._sdk, "__version__", "unknown"))
+
     def patch(self, sdk: ModuleType, ledger: Ledger) -> None:
         """Patches an SDK that has been imported; what it lacks goes to `missing`."""
-        self.version = str(getattr(sdk, "__version__", "unknown"))
+        self._sdk = sdk
         self._libraries += (os.path.dirname(str(sdk.__file__)) + os.sep,)
         for module, owner, name, wrapper in self._places(sdk.__name__):
             where = f"{sdk.__name__}.{module}"
             cls = getattr(sys.modules.get(where), owner, None)
             if not isinstance(cls, type) or not ledger.wrap(cls, name, wrapper):
                 self.missing.append(f"{where}.{owner}.{name}")
+            elif name == "request":
+                self._libraries = tuple(dict.fromkeys((*self._libraries, *folders(cls))))
 
     def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
@@ -117,8 +133,10 @@ class Seam:
     def _request(self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if not self._recorder.active:  # left behind by disable(), because somebody wrapped us
             return wrapped(*args, **kwargs)
-        call = self._begun(client, args, kwargs)
         outer = self._current.get()
+        if outer is not None and outer.is_handed_on(self._shared):
+            return wrapped(*args, **kwargs)
+        call = self._begun(client, args, kwargs)
         if call is None and outer is None:
             return wrapped(*args, **kwargs)
         self._current.set(call)
@@ -139,8 +157,10 @@ class Seam:
     ) -> Any:
         if not self._recorder.active:  # left behind by disable(), because somebody wrapped us
             return await wrapped(*args, **kwargs)
-        call = self._begun(client, args, kwargs)
         outer = self._current.get()
+        if outer is not None and outer.is_handed_on(self._shared):
+            return await wrapped(*args, **kwargs)
+        call = self._begun(client, args, kwargs)
         if call is None and outer is None:
             return await wrapped(*args, **kwargs)
         self._current.set(call)
@@ -209,6 +229,8 @@ class Seam:
 
     @staticmethod
     def _attempt(call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        if call.request is request:
+            return  # seen by the seam of the SDK that this one is built on
         call.request = request
         call.form = form(args[0] if args else kwargs["options"])
         call.attempts += 1
@@ -219,6 +241,8 @@ class Seam:
         call.headers = response.headers
         if response.is_error:
             return  # the SDK tries again or raises
+        if watch_of(response) is not None:
+            return  # watched by the seam of the SDK that this one is built on
         if response.is_closed and not kwargs["stream"]:
             call.response = response
             return

@@ -8,7 +8,7 @@ compatible hosts add to a delta: `reasoning_content` (DeepSeek, Groq), `reasonin
 from __future__ import annotations
 
 from ...model import Endpoint, Json
-from ...values import at, field, items, members, objects, plain, position, text
+from ...values import at, field, items, members, number, objects, plain, position, text
 from ..text import Text
 
 # Strings that come in pieces. Every other string of a delta is sent whole, some of them again and again.
@@ -92,8 +92,8 @@ class _Parts:
         """Merges list items that say their index; appends the others."""
         entries = self._lists.setdefault(name, {})
         for value in values:
-            index = field(value, "index")
-            if type(index) is not int:
+            index = number(field(value, "index"))  # together 3.1 (types/tool_choice.py) makes it a float
+            if index is None:
                 entries[("appended", len(entries))] = plain(value)
                 continue
             entry = entries.get(index)
