@@ -23,7 +23,7 @@ from bttrace.providers.openai import PROVIDER
 from bttrace.record import Recorder
 from bttrace.seams.stainless import Seam
 from bttrace.shape import Style
-from bttrace.sinks.adoption import current_parent
+from bttrace.sinks.neighbours import Tracers
 
 from .bodies import ANSWER, QUESTION
 from .chunks import chat_chunks
@@ -57,7 +57,7 @@ def run(*, quick: bool) -> None:
     sdks = {name: loaded(f"benchsdk_{name}") for name in VARIANTS}
     floored(sdks["floor"])
     ledger = Ledger()
-    seam = Seam(PROVIDER, recorder, current_parent)
+    seam = Seam(PROVIDER, recorder, Tracers(recorder.exit_sooner, to_braintrust=True))
     seam.patch(sdks["traced"], ledger)
     if seam.missing:
         raise RuntimeError(f"the stand-in lacks {', '.join(seam.missing)}")

@@ -11,7 +11,7 @@ import atexit
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -28,10 +28,10 @@ from .providers import SDKS
 from .record import Recorder
 from .seams.stainless import Seam
 from .shape import Style
-from .sinks.adoption import current_parent
 from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
 from .sinks.local import JournalSink
+from .sinks.neighbours import Tracers
 
 _MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 
@@ -60,13 +60,16 @@ class Wiring:
         self.seams: dict[str, Seam] = {}
         self._hook = hook
         self._ledger = Ledger()
-        self._parent = _parent_finder(self.recorder) if "braintrust" in settings.exporters else _no_parent
+        to_braintrust = "braintrust" in settings.exporters
+        self._neighbours = Tracers(
+            self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
+        )
 
     def patch(self, sdk: ModuleType) -> None:
         """Patches an SDK that has been imported, and says what of it could not be."""
         name = sdk.__name__
         provider: Provider = importlib.import_module(SDKS[name]).PROVIDER
-        seam = Seam(provider, self.recorder, self._parent)
+        seam = Seam(provider, self.recorder, self._neighbours)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
         for module in provider.stream_helpers:
@@ -94,25 +97,6 @@ def _sinks(settings: Config) -> list[Sink]:
         elif exporter == "braintrust":
             sinks.append(BraintrustSink(settings))
     return sinks
-
-
-def _parent_finder(recorder: Recorder) -> Callable[[], object | None]:
-    """Gives the function that finds the application's own braintrust span around a call."""
-    sooner = False
-
-    def parent() -> object | None:
-        nonlocal sooner
-        found: object | None = current_parent()
-        if found is not None and not sooner:
-            sooner = True
-            recorder.exit_sooner()
-        return found
-
-    return parent
-
-
-def _no_parent() -> None:
-    return None
 
 
 def _show_at_exit(sinks: Sequence[Sink]) -> None:

@@ -19,11 +19,12 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
+from ..contracts import Neighbours
 from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger, Wrapper
 from ..record import Recorder
-from .callers import LIBRARIES, application_frame
+from .callers import LIBRARIES, frames_of_call
 from .calls import Call, Shared
 from .forms import form
 from .routes import Routes
@@ -43,10 +44,10 @@ from .streams import (
 class Seam:
     """One SDK as it is patched. `missing` names what was not there to patch."""
 
-    def __init__(self, provider: Provider, recorder: Recorder, parent: Callable[[], object | None]) -> None:
+    def __init__(self, provider: Provider, recorder: Recorder, neighbours: Neighbours) -> None:
         self._provider = provider
         self._recorder = recorder
-        self._parent = parent
+        self._neighbours = neighbours
         self._routes = Routes(provider.endpoints)
         self._shared = Shared(recorder, provider)
         self._libraries = LIBRARIES
@@ -203,14 +204,16 @@ class Seam:
             return None
         endpoint, placed = found
         call = Call(self._shared, endpoint, placed, client)
-        call.parent = self._parent()
-        call.caller = application_frame(self._libraries)
+        caller, wrapper = frames_of_call(self._libraries, self._neighbours.wrappers)
+        call.parent = self._neighbours.parent(wrapper)
+        call.caller = (caller.f_code, caller.f_lineno) if caller is not None else None
         return call
 
-    @staticmethod
-    def _attempt(call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         call.request = request
         call.form = form(args[0] if args else kwargs["options"])
+        if not call.attempts:
+            call.parent = self._neighbours.exported() or call.parent
         call.attempts += 1
 
     def _answer(self, call: Call, kwargs: Mapping[str, Any]) -> None:
