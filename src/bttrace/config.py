@@ -42,6 +42,8 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "exit_timeout": ("BTTRACE_EXIT_TIMEOUT", "seconds", 5.0),
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
+    "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
+    "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
 }
 
 
@@ -67,6 +69,8 @@ class Config:
     exit_timeout: float
     span_names: str
     log: str
+    environment_type: str | None
+    environment_name: str | None
     exporters: tuple[str, ...]
     problems: list[str]
     reason: str

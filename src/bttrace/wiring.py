@@ -17,12 +17,13 @@ from types import ModuleType
 
 from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
-from .config import RUN_VARIABLE, Config
+from .config import RUN_VARIABLE, Config, env_file, nearest_env_file
 from .contracts import Sink
+from .environment import environment
 from .guard import guarded, say_once
 from .imports import ImportHook
 from .journal import printed, rows
-from .model import Provider
+from .model import Json, Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
@@ -53,7 +54,7 @@ class Wiring:
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
             _show_at_exit(sinks)
-        style = Style(settings.span_names, settings.capture_content, __version__)
+        style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
         self.recorder = Recorder(
             sinks, style, parts.clock or SystemClock(), parts.ids or RandomIds(), settings.exit_timeout
         )
@@ -85,6 +86,15 @@ class Wiring:
         left_behind = self._ledger.restore()
         self.recorder.close(timeout)
         return left_behind
+
+
+def _environment(settings: Config) -> Json | None:
+    """Gives where this process runs, as the settings say it, then `.env.braintrust`, then the platform."""
+    kind, name = settings.environment_type, settings.environment_name
+    if not kind and not name and (path := nearest_env_file()):
+        told, _ = env_file(path)  # what is wrong with it was said where the key was looked for
+        kind, name = told.get("BRAINTRUST_ENVIRONMENT_TYPE"), told.get("BRAINTRUST_ENVIRONMENT_NAME")
+    return environment(os.environ, kind, name)
 
 
 def _sinks(settings: Config) -> list[Sink]:

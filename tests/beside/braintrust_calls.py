@@ -117,7 +117,7 @@ def responses_runner(name: str) -> object:
         "strict": True,
     }
     runner = ResponsesToolRunner(functions=[RegisteredFunction(tool, lambda _arguments: "sunny")])
-    return runner.run(oai, {**OPENAI, "input": asked(name)}).output_text
+    return runner.run(oai, {"model": OPENAI["model"], "input": asked(name)}).output_text
 
 
 def embeddings(name: str) -> object:
