@@ -281,7 +281,7 @@ class TestMetadata:
         listed: dict[str, Any] = {
             "temperature": 0.0,
             "top_p": 0.9,
-            "tools": [CHAT_TOOL],
+            "tools": [TOOL],
             "tool_choice": "auto",
             "parallel_tool_calls": False,
             "reasoning": {"effort": "low"},
@@ -306,6 +306,7 @@ class TestMetadata:
         )
         assert row["metadata"] == {
             **listed,
+            "tools": [CHAT_TOOL],
             "provider": "openai",
             "model": "gpt-5-mini-2025-08-07",
             "api": "responses",

@@ -46,6 +46,7 @@ _MODES = {
     "dev": "local",
     "local": "local",
 }
+SIGNS: tuple[str, ...] = (*_CI, *_SERVERS, "AWS_EXECUTION_ENV", "PYTHON_ENV")
 _NO = ("", "0", "false", "no", "off")
 
 

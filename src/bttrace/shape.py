@@ -119,7 +119,7 @@ def _metrics(facts: Facts, style: Style) -> dict[Metric, float]:
     if facts.attempts > 1:
         found["retries"] = facts.attempts - 1
     for metric, paths in facts.endpoint.usage.items():
-        counts = [number(at(facts.response, path)) for path in paths]
+        counts = [_counted(metric, at(facts.response, path)) for path in paths]
         if counts[0] is not None:
             found[metric] = sum(count for count in counts if count is not None)
             if metric in _ALSO:
@@ -129,6 +129,16 @@ def _metrics(facts: Facts, style: Style) -> dict[Metric, float]:
         for metric in _CREATION_WHOLE:
             found.pop(metric, None)
     return found
+
+
+def _counted(metric: Metric, value: object) -> float | None:
+    """Gives a count as an integer, because Braintrust refuses rows with others; a cost as it is."""
+    found = number(value)
+    if found is None or found < 0:
+        return None
+    if metric == "estimated_cost":
+        return found
+    return int(found) if found == int(found) else None
 
 
 def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
