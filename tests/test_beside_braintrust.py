@@ -162,6 +162,13 @@ def test_a_journal_beside_braintrust_still_has_every_call(tmp_path: Path) -> Non
             assert _name(by_them[row["span_parents"][0]]["input"]) == name
 
 
+def test_where_braintrust_keeps_its_spans_in_opentelemetrys_context() -> None:
+    bare, _ = without_bttrace("auto")
+    with BraintrustServer() as server:
+        ran(server, "auto", "after", variables={"BRAINTRUST_OTEL_COMPAT": "true"})
+        assert told(server) == once(set(bare) - (UNKNOWN & MISSED), MISSED)
+
+
 INSIDE = """
 import anthropic, braintrust, openai
 import bttrace
