@@ -22,9 +22,10 @@ from bttrace.clock import RandomIds, SystemClock
 from bttrace.patch import Ledger
 from bttrace.providers.openai import PROVIDER
 from bttrace.record import Recorder
+from bttrace.seams.calls import Call
 from bttrace.seams.stainless import Seam
 from bttrace.shape import Style
-from bttrace.sinks.adoption import current_parent
+from bttrace.sinks.neighbours import Tracers
 
 from .bodies import ANSWER, QUESTION
 from .chunks import chat_chunks
@@ -58,7 +59,8 @@ def run(*, quick: bool) -> None:
     sdks = {name: loaded(f"benchsdk_{name}") for name in VARIANTS}
     floored(sdks["floor"])
     ledger = Ledger()
-    seam = Seam(PROVIDER, recorder, current_parent, ContextVar("bttrace_call", default=None))
+    current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
+    seam = Seam(PROVIDER, recorder, Tracers(recorder.exit_sooner, to_braintrust=True), current)
     seam.patch(sdks["traced"], ledger)
     if seam.missing:
         raise RuntimeError(f"the stand-in lacks {', '.join(seam.missing)}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import bttrace
+from bttrace.environment import SIGNS
 from tests.loopback.provider import ProviderServer
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
@@ -16,7 +17,7 @@ _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(_STRANGERS):
+        if name.startswith(_STRANGERS) or name in SIGNS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BTTRACE_STRICT", "1")
 

@@ -360,7 +360,7 @@ class TestMetadata:
                 {"type": "function", "function": function},
                 {"type": "web_search_20250305", "name": "web_search"},
             ],
-            "tool_choice": {"type": "auto"},
+            "tool_choice": "auto",
             "reasoning": {"type": "enabled", "budget_tokens": 1024},
             "service_tier": "standard",
             "stream": False,

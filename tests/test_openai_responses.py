@@ -17,6 +17,10 @@ OSLO = ("call_1", "weather", '{"city": "Oslo", "days": 3}')
 ROME = ("call_2", "weather", '{"city": "Rome"}')
 TIMES = {"start": BEGUN, "end": BEGUN, "duration_ms": 0.0}
 TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
+CHAT_TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object"}, "strict": False},
+}
 COUNTS = {
     "prompt_tokens": 11,
     "completion_tokens": 7,
@@ -155,7 +159,7 @@ class TestOutput:
     def test_parallel_tool_calls(self, builder: Any, provider: ProviderServer, client: Any) -> None:
         row = asked(client, builder(tool_calls=[OSLO, ROME]), provider, tools=[TOOL])
         assert [(item["call_id"], item["name"], item["arguments"]) for item in row["output"]] == [OSLO, ROME]
-        assert row["metadata"]["tools"] == [TOOL]
+        assert row["metadata"]["tools"] == [CHAT_TOOL]
 
     @pytest.mark.parametrize(
         "reply", [response("4", reasoning="2 and 2"), response_stream(["4"], reasoning=["2 and", " 2"])]
@@ -302,6 +306,7 @@ class TestMetadata:
         )
         assert row["metadata"] == {
             **listed,
+            "tools": [CHAT_TOOL],
             "provider": "openai",
             "model": "gpt-5-mini-2025-08-07",
             "api": "responses",

@@ -43,6 +43,8 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
     "providers": ("BTTRACE_PROVIDERS", "names", None),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
+    "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
+    "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
 }
 
 
@@ -69,6 +71,8 @@ class Config:
     span_names: str
     providers: str | None
     log: str
+    environment_type: str | None
+    environment_name: str | None
     exporters: tuple[str, ...]
     problems: list[str]
     reason: str

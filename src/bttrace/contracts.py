@@ -1,17 +1,41 @@
-"""What the recorder asks of those who watch the application and of those who send spans.
+"""What those who watch the application, those who record and those who send ask of each other.
 
 An *observation* is something of the application's that is watched, ends once, and can
-then tell its span. A *sink* is where finished spans go.
+then tell its span. A *sink* is where finished spans go. *Neighbours* are other tracers in
+the process; what they have *told* Braintrust of, ours must not tell again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Protocol
 
 from .model import Span
 from .shape import Place, Style
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """In the place of a parent: the span of another tracer, which tells Braintrust of this very call."""
+
+    root_span_id: str
+    span_id: str
+
+
+class Neighbours(Protocol):
+    """The other tracers in the process. Asked on the application's thread."""
+
+    @property
+    def wrappers(self) -> tuple[str, ...]:
+        """Gives how the paths of files begin in which another tracer wraps the methods of SDKs."""
+
+    def parent(self, wrapper: FrameType | None) -> object | None:
+        """Gives the parent of a call that begins here, made by the wrapper in this frame, if by one."""
+
+    def exported(self) -> Told | None:
+        """Gives the span that another tracer has opened around the attempt that begins here."""
 
 
 class Observation(Protocol):
@@ -19,7 +43,7 @@ class Observation(Protocol):
 
     @property
     def parent(self) -> object | None:
-        """Gives the application's own braintrust span that it happened in, if any."""
+        """Gives the application's own braintrust span that it happened in, or `Told`, if any."""
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Takes chunks of its stream, in order. Called on the writer thread."""
@@ -57,7 +81,7 @@ class Sink(Protocol):
         """Gives the exporter's name."""
 
     def write(self, span: Span, parent: object | None) -> None:
-        """Takes a finished span, and the application's own braintrust span that it happened in."""
+        """Takes a finished span, and the application's own braintrust span that it happened in, or `Told`."""
 
     def deliver(self) -> float | None:
         """Sends what is due; gives the seconds until more is, `None` for not before the next span."""

@@ -122,6 +122,7 @@ class Endpoint:
     details: Mapping[str, str] = field(default_factory=dict)
     finish_reason: Callable[[Json], str | None] = _unknown
     tools: Callable[[object], object] = _same
+    tool_choice: Callable[[object], object] = _same
     is_first_token: Callable[[object], bool] = _never
     fold: Callable[[], Fold] = _Unfolded
     normal: Callable[[Json], Json] = _as_it_came

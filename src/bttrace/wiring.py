@@ -11,29 +11,30 @@ import atexit
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
 
 from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
-from .config import RUN_VARIABLE, Config
+from .config import RUN_VARIABLE, Config, env_file, nearest_env_file
 from .contracts import Sink
+from .environment import environment
 from .guard import guarded, say_once
 from .imports import ImportHook
 from .journal import printed, rows
-from .model import Provider
+from .model import Json, Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
 from .seams.calls import Call
 from .seams.stainless import Seam
 from .shape import Style
-from .sinks.adoption import current_parent
 from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
 from .sinks.local import JournalSink
+from .sinks.neighbours import Tracers
 
 _MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 
@@ -55,7 +56,7 @@ class Wiring:
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
             _show_at_exit(sinks)
-        style = Style(settings.span_names, settings.capture_content, __version__)
+        style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
         self.recorder = Recorder(
             sinks, style, parts.clock or SystemClock(), parts.ids or RandomIds(), settings.exit_timeout
         )
@@ -63,7 +64,10 @@ class Wiring:
         self._hook = hook
         self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
-        self._parent = _parent_finder(self.recorder) if "braintrust" in settings.exporters else _no_parent
+        to_braintrust = "braintrust" in settings.exporters
+        self._neighbours = Tracers(
+            self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
+        )
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.
@@ -72,7 +76,7 @@ class Wiring:
         """
         name = sdk.__name__
         described: Provider = provider or importlib.import_module(SDKS[name]).PROVIDER
-        seam = Seam(described, self.recorder, self._parent, self._current)
+        seam = Seam(described, self.recorder, self._neighbours, self._current)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
         for module in described.stream_helpers:
@@ -90,6 +94,15 @@ class Wiring:
         return left_behind
 
 
+def _environment(settings: Config) -> Json | None:
+    """Gives where this process runs, as the settings say it, then `.env.braintrust`, then the platform."""
+    kind, name = settings.environment_type, settings.environment_name
+    if not kind and not name and (path := nearest_env_file()):
+        told, _ = env_file(path)  # what is wrong with it was said where the key was looked for
+        kind, name = told.get("BRAINTRUST_ENVIRONMENT_TYPE"), told.get("BRAINTRUST_ENVIRONMENT_NAME")
+    return environment(os.environ, kind, name)
+
+
 def _sinks(settings: Config) -> list[Sink]:
     sinks: list[Sink] = []
     for exporter in settings.exporters:
@@ -100,25 +113,6 @@ def _sinks(settings: Config) -> list[Sink]:
         elif exporter == "braintrust":
             sinks.append(BraintrustSink(settings))
     return sinks
-
-
-def _parent_finder(recorder: Recorder) -> Callable[[], object | None]:
-    """Gives the function that finds the application's own braintrust span around a call."""
-    sooner = False
-
-    def parent() -> object | None:
-        nonlocal sooner
-        found: object | None = current_parent()
-        if found is not None and not sooner:
-            sooner = True
-            recorder.exit_sooner()
-        return found
-
-    return parent
-
-
-def _no_parent() -> None:
-    return None
 
 
 def _show_at_exit(sinks: Sequence[Sink]) -> None:

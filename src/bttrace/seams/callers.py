@@ -1,14 +1,15 @@
 """The application's frame that made a call.
 
 Owns what counts as the application: what is neither ours, nor the SDK's, nor the standard
-library's machinery that runs a call on a loop or in a thread.
+library's machinery that runs a call on a loop or in a thread, nor another tracer's wrapper
+around the SDK. Such a wrapper is pointed out, because it may have told of the call already.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from types import CodeType
+from types import FrameType
 
 from ..patch import WRAPT
 
@@ -30,14 +31,22 @@ def folders(client: type) -> tuple[str, ...]:
     return tuple({os.path.dirname(file) + os.sep: None for file in files if file})
 
 
-def application_frame(libraries: tuple[str, ...]) -> tuple[CodeType, int] | None:
-    """Gives code and line of the nearest frame outside these folders; `None` if it did not make the call."""
+def frames_of_call(
+    libraries: tuple[str, ...], wrappers: tuple[str, ...]
+) -> tuple[FrameType | None, FrameType | None]:
+    """Gives the nearest frame outside these folders, and the nearest of a wrapper that comes before it.
+
+    The first is `None` when the application did not make the call. The frames must not be kept.
+    """
+    wrapper = None
     frame = sys._getframe(1)
     for _ in range(_FRAMES):
-        code = frame.f_code
-        if not code.co_filename.startswith(libraries):
-            return code, frame.f_lineno
-        if frame.f_back is None or code.co_filename == _LOOP:
-            return None
+        name = frame.f_code.co_filename
+        if not name.startswith(libraries):
+            if not name.startswith(wrappers):
+                return frame, wrapper
+            wrapper = wrapper or frame
+        if frame.f_back is None or name == _LOOP:
+            return None, wrapper
         frame = frame.f_back
-    return None
+    return None, wrapper

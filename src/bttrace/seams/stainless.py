@@ -22,11 +22,12 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
+from ..contracts import Neighbours
 from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger, Wrapper
 from ..record import Recorder
-from .callers import LIBRARIES, application_frame, folders
+from .callers import LIBRARIES, folders, frames_of_call
 from .calls import Call, Shared
 from .forms import form
 from .routes import Routes
@@ -50,12 +51,12 @@ class Seam:
         self,
         provider: Provider,
         recorder: Recorder,
-        parent: Callable[[], object | None],
+        neighbours: Neighbours,
         current: ContextVar[Call | None],
     ) -> None:
         self._provider = provider
         self._recorder = recorder
-        self._parent = parent
+        self._neighbours = neighbours
         self._routes = Routes(provider.endpoints)
         self._shared = Shared(recorder, provider)
         self._libraries = LIBRARIES
@@ -223,16 +224,18 @@ class Seam:
             return None
         endpoint, placed = found
         call = Call(self._shared, endpoint, placed, client)
-        call.parent = self._parent()
-        call.caller = application_frame(self._libraries)
+        caller, wrapper = frames_of_call(self._libraries, self._neighbours.wrappers)
+        call.parent = self._neighbours.parent(wrapper)
+        call.caller = (caller.f_code, caller.f_lineno) if caller is not None else None
         return call
 
-    @staticmethod
-    def _attempt(call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if call.request is request:
             return  # seen by the seam of the SDK that this one is built on
         call.request = request
         call.form = form(args[0] if args else kwargs["options"])
+        if not call.attempts:
+            call.parent = self._neighbours.exported() or call.parent
         call.attempts += 1
 
     def _answer(self, call: Call, kwargs: Mapping[str, Any]) -> None:

@@ -21,11 +21,12 @@ _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "crea
 
 def current_parent() -> Any:
     """Gives the application's own braintrust span that is current here; `None` without one."""
-    logger = sys.modules.get("braintrust.logger")
-    if logger is None:
+    braintrust = sys.modules.get("braintrust")
+    current_span = getattr(braintrust, "current_span", None)  # last to be there while it is imported
+    if braintrust is None or current_span is None:
         return None
-    span = logger.current_span()
-    return None if span is logger.NOOP_SPAN else span
+    span = current_span()
+    return None if span is braintrust.NOOP_SPAN else span
 
 
 def adopt(span: Span, parent: Any) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..config import Config
-from ..contracts import Counts
+from ..contracts import Counts, Told
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Attachment, Json, Span
@@ -57,7 +57,12 @@ class BraintrustSink:
         self._batch_rows = _BATCH_ROWS
 
     def write(self, span: Span, parent: object | None) -> None:
-        """Takes a span: into the application's own trace, if it happened in one, else to be sent."""
+        """Takes a span: into the application's own trace, if it happened in one, else to be sent.
+
+        A span that another tracer tells Braintrust of is left to it.
+        """
+        if isinstance(parent, Told):
+            return
         if parent is not None:
             adopt(span, parent)
             self._sent += 1

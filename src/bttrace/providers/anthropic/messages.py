@@ -63,6 +63,14 @@ def openai_tools(tools: object) -> object:
     return converted
 
 
+def openai_tool_choice(choice: object) -> object:
+    """Gives which tools may be called in OpenAI's words."""
+    kind = field(choice, "type")
+    if kind == "tool":
+        return {"type": "function", "function": {"name": field(choice, "name")}}
+    return {"auto": "auto", "any": "required", "none": "none"}.get(str(kind), choice)
+
+
 class MessageFold:
     """Puts message events together into a message."""
 
@@ -181,6 +189,7 @@ MESSAGES = Endpoint(
     },
     finish_reason=lambda response: text(response.get("stop_reason")),
     tools=openai_tools,
+    tool_choice=openai_tool_choice,
     is_first_token=is_first_token,
     fold=MessageFold,
 )

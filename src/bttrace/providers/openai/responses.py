@@ -8,7 +8,7 @@ a stream which is left early still shows what came.
 from __future__ import annotations
 
 from ...model import Endpoint, Json
-from ...values import field, items, json_object, plain, position, text
+from ...values import field, items, json_object, objects, plain, position, text
 from ..text import Text, continue_text
 
 _WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -27,6 +27,7 @@ _ITEM_DELTAS = {
     "response.custom_tool_call_input.delta": "input",
     "response.code_interpreter_call_code.delta": "code",
 }
+_FUNCTION = ("name", "description", "parameters", "strict")
 _PARTS_ADDED = {
     "response.content_part.added": ("content", "content_index"),
     "response.reasoning_summary_part.added": ("summary", "summary_index"),
@@ -48,6 +49,24 @@ def with_instructions(request: Json) -> object:
         return given
     messages = [{"role": "user", "content": given}] if isinstance(given, str) else list(items(given))
     return [{"role": "system", "content": instructions}, *messages]
+
+
+def chat_tools(tools: object) -> object:
+    """Gives tool definitions as chat completions have them; OpenAI's own tools stay as they are."""
+    converted = []
+    for tool in objects(tools):
+        function = {name: tool[name] for name in _FUNCTION if tool.get(name) is not None}
+        plain_function = tool.get("type") == "function" and "function" not in tool
+        converted.append({"type": "function", "function": function} if plain_function else tool)
+    return converted
+
+
+def chat_tool_choice(choice: object) -> object:
+    """Gives which tools may be called as chat completions have it."""
+    name = field(choice, "name")
+    if field(choice, "type") == "function" and name is not None:
+        return {"type": "function", "function": {"name": name}}
+    return choice
 
 
 def finish_reason(response: Json) -> str | None:
@@ -145,6 +164,7 @@ RESPONSES = Endpoint(
         "response_format": ("text.format",),
         "tool_choice": ("tool_choice",),
         "parallel_tool_calls": ("parallel_tool_calls",),
+        "max_tool_calls": ("max_tool_calls",),
         "reasoning": ("reasoning",),
         "service_tier": ("service_tier",),
         "stream": ("stream",),
@@ -152,7 +172,8 @@ RESPONSES = Endpoint(
     },
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
-    tools=lambda tools: tools,
+    tools=chat_tools,
+    tool_choice=chat_tool_choice,
     is_first_token=is_first_token,
     fold=ResponseFold,
 )
