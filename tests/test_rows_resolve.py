@@ -152,18 +152,27 @@ def test_a_name_in_the_code_is_a_field(root: str, path: str) -> None:
 
 # The event types of the Responses API that its fold knows, with the fields that it reads of each.
 def responses_events() -> Iterator[tuple[str, tuple[str, ...]]]:
-    from bttrace.providers.openai import responses as known
+    from bttrace.providers.openai import response_events as known
 
     for kind in known._WHOLE | known._HEADS:
         yield kind, ("response",)
-    for kind, (_, index, _) in known._PART_DELTAS.items():
-        yield kind, ("output_index", index, "delta")
-    for kind in known._ITEM_DELTAS:
-        yield kind, ("output_index", "delta")
-    for kind, (_, index) in known._PARTS_ADDED.items():
+    for kind, (_, index, name) in known._PART_TEXTS.items():
+        yield f"{kind}.delta", ("output_index", index, "delta")
+        yield f"{kind}.done", ("output_index", index, name)
+    for kind, name in known._ITEM_TEXTS.items():
+        yield f"{kind}.delta", ("output_index", "delta")
+        yield f"{kind}.done", ("output_index", name)
+    for kind, (_, index) in known._PARTS.items():
         yield kind, ("output_index", index, "part")
-    for kind in ("response.output_item.added", "response.output_item.done"):
+    for kind in known._ITEMS:
         yield kind, ("output_index", "item")
+    yield known._ANNOTATION, ("output_index", "content_index", "annotation_index", "annotation")
+    yield known._IMAGE, ("output_index", "partial_image_b64", *known._IMAGE_FIELDS)
+    for step, name in (("added", "command"), ("delta", "delta"), ("done", "command")):
+        yield f"{known._COMMAND}.{step}", ("output_index", "command_index", name)
+    yield f"{known._COMMAND_OUTPUT}.delta", ("output_index", "command_index", "delta")
+    yield f"{known._COMMAND_OUTPUT}.done", ("output_index", "output")
+    yield "response.output_text.delta", ("logprobs",)
     yield "error", ("code", "message", "param")
 
 

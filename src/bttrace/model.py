@@ -70,6 +70,10 @@ def _unknown(_response: Json) -> None:
     return None
 
 
+def _error(response: Json) -> object:
+    return response.get("error")
+
+
 def _never(_chunk: object) -> bool:
     return False
 
@@ -96,6 +100,7 @@ class Endpoint:
     from the request. `output` is one path, several whose values make an object, or a
     function of the response. An endpoint without `fold` does not stream.
 
+    `failure` gives, from a response, the error that it tells, an object with a code and a message.
     `settles` gives, from a response, the id of work begun by an earlier call that is now done.
     A row that `polls` asks for such work: only the first answer that settles it is a span.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
@@ -116,6 +121,7 @@ class Endpoint:
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     finish_reason: Callable[[Json], str | None] = _unknown
+    failure: Callable[[Json], object] = _error
     tools: Callable[[object], object] = _same
     is_first_token: Callable[[object], bool] = _never
     fold: Callable[[], Fold] = _Unfolded
