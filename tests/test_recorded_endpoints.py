@@ -110,8 +110,8 @@ def shown(api: str, answer: Json) -> Any:
     if api.startswith("threads"):
         names = ("id", "status", "required_action", "messages", "tool_calls")
         return {name: answer[name] for name in names if answer.get(name) is not None}
-    names = {"moderations": "results", "images/generations": "data", "audio/transcriptions": "text"}
-    return answer[names.get(api, "input_tokens" if api.endswith("tokens") else "output")]
+    places = {"moderations": "results", "images/generations": "data", "audio/transcriptions": "text"}
+    return answer[places.get(api, "input_tokens" if api.endswith("tokens") else "output")]
 
 
 def tokens(usage: Json | None) -> Json:

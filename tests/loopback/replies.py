@@ -7,26 +7,62 @@ from tests.loopback.anthropic_messages import (
     message,
     message_stream,
 )
+from tests.loopback.openai_assistants import RUN_USAGE, run, run_stream
+from tests.loopback.openai_audio import (
+    AUDIO,
+    SPEECH_USAGE,
+    TRANSCRIPT_USAGE,
+    speech,
+    speech_events,
+    transcript,
+    transcript_stream,
+    transcript_text,
+)
 from tests.loopback.openai_chat import USAGE, chat, chat_stream, openai_error
+from tests.loopback.openai_completions import COMPLETION_USAGE, completion, completion_stream
 from tests.loopback.openai_embeddings import embeddings
+from tests.loopback.openai_images import IMAGE_USAGE, images, images_stream
+from tests.loopback.openai_jobs import batch, video
+from tests.loopback.openai_judgements import decision, moderation
 from tests.loopback.openai_responses import RESPONSE_USAGE, response, response_stream
 from tests.loopback.reply import Reply, html, sse
 
 __all__ = [
+    "AUDIO",
+    "COMPLETION_USAGE",
+    "IMAGE_USAGE",
     "MESSAGE_USAGE",
     "RESPONSE_USAGE",
+    "RUN_USAGE",
+    "SPEECH_USAGE",
+    "TRANSCRIPT_USAGE",
     "USAGE",
     "Reply",
     "anthropic_error",
     "anthropic_error_event",
+    "batch",
     "chat",
     "chat_stream",
+    "completion",
+    "completion_stream",
+    "decision",
     "embeddings",
     "html",
+    "images",
+    "images_stream",
     "message",
     "message_stream",
+    "moderation",
     "openai_error",
     "response",
     "response_stream",
+    "run",
+    "run_stream",
+    "speech",
+    "speech_events",
     "sse",
+    "transcript",
+    "transcript_stream",
+    "transcript_text",
+    "video",
 ]
