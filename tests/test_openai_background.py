@@ -26,6 +26,7 @@ def provider() -> Iterator[ProviderServer]:
 
 def in_background(reply: Reply, **changed: Any) -> Reply:
     """Gives the same reply, saying that its response runs in the background."""
+
     def said(data: bytes) -> bytes:
         return data.replace(b'"background":false', b'"background":true').replace(
             b'"background": false', b'"background": true'
