@@ -32,14 +32,14 @@ def is_first_token(chunk: object) -> bool:
 
 def finish_reason(run: Json) -> str | None:
     """Gives why a run ended or waits; nothing for one that goes on."""
-    if run.get("status") not in {*_ENDED, "requires_action"}:
+    if text(run.get("status")) not in {*_ENDED, "requires_action"}:
         return None
     return response_finish_reason(run)
 
 
 def settled(run: Json) -> str | None:
     """Gives the id of a run that has ended; of one that waits for tools, with the ids of their calls."""
-    identity, status = text(run.get("id")), run.get("status")
+    identity, status = text(run.get("id")), text(run.get("status"))
     if status in _ENDED or identity is None:
         return identity
     if status != "requires_action":

@@ -22,6 +22,6 @@ def settled_when(*statuses: str) -> Callable[[Json], str | None]:
     ended = frozenset(statuses)
 
     def identity(response: Json) -> str | None:
-        return text(response.get("id")) if response.get("status") in ended else None
+        return text(response.get("id")) if text(response.get("status")) in ended else None
 
     return identity
