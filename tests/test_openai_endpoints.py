@@ -222,3 +222,21 @@ def test_a_retrieved_response_that_was_no_background_work_is_no_span(provider: P
         client.responses.retrieve("resp_loopback")
 
     assert row(provider, both)["metadata"]["api"] == "responses"
+
+
+@pytest.mark.parametrize(
+    ("given", "session"),
+    [
+        ({"conversation": "conv_1"}, "conv_1"),
+        ({"conversation": {"id": "conv_1"}, "prompt_cache_key": "key"}, "conv_1"),
+        ({"prompt_cache_key": "key"}, "key"),
+        ({"prompt_cache_key": "key", "extra_body": {"session_id": "s"}}, "s"),
+        ({}, None),
+    ],
+)
+def test_the_conversation_of_a_response_is_its_session(
+    given: Any, session: str | None, provider: ProviderServer
+) -> None:
+    provider.route("/v1/responses", response())
+    found = row(provider, lambda client: client.responses.create(model="m", input="hi", **given))
+    assert found["metadata"].get("session_id") == session

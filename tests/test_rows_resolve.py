@@ -284,6 +284,31 @@ def test_an_event_of_responses_has_the_fields_that_are_read(kind: str, names: tu
     assert fields(event).keys() >= set(names)
 
 
+def statuses(root: str) -> set[str]:
+    """Gives every status that work can have, by the SDK's own model."""
+    annotation = fields(model(root))["status"]
+    wanted = [annotation, *get_args(annotation)]
+    return {name for shape in wanted for name in get_args(shape) if isinstance(name, str)}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "unfinished"),
+    [
+        ("batches.retrieve", {"validating", "in_progress", "finalizing", "cancelling"}),
+        ("videos.retrieve", {"queued", "in_progress"}),
+        ("threads.runs.retrieve", {"queued", "in_progress", "cancelling"}),
+        ("responses.retrieve", {"queued", "in_progress"}),
+    ],
+)
+def test_a_poll_tells_each_status_of_the_sdk(endpoint: str, unfinished: set[str]) -> None:
+    (polled,) = (row for row in ENDPOINTS if row.api == endpoint)
+    assert polled.response_model is not None
+    known = statuses(polled.response_model)
+    assert unfinished < known
+    settled = {name for name in known if polled.settles({"id": "a", "status": name, "background": True})}
+    assert settled == known - unfinished
+
+
 def anthropic_deltas() -> Iterator[tuple[str, tuple[str, ...]]]:
     from bttrace.providers.anthropic import messages as known
 
