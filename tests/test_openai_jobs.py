@@ -8,7 +8,7 @@ import pytest
 from bttrace.model import Attachment
 from tests.apis import BEGUN
 from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import batch, video
+from tests.loopback.replies import openai_batch, video
 from tests.ways import Make, row, rows
 
 TIMES = {"start": BEGUN, "end": BEGUN}
@@ -43,12 +43,12 @@ def video_retrieved(client: Any) -> Any:
 class TestBatches:
     @each_kind
     def test_one_from_its_beginning_to_its_end(self, aio: bool, provider: ProviderServer) -> None:
-        provider.route("/v1/batches", batch())
+        provider.route("/v1/batches", openai_batch())
         provider.route(
             "/v1/batches/batch_loopback",
-            batch("in_progress", completed=1),
-            batch("finalizing", completed=2),
-            batch("completed", completed=2, failed=1),
+            openai_batch("in_progress", completed=1),
+            openai_batch("finalizing", completed=2),
+            openai_batch("completed", completed=2, failed=1),
         )
         polls: list[Make] = [batch_retrieved] * 5
         began, ended = rows(provider, batched, *polls, aio=aio)
@@ -83,13 +83,15 @@ class TestBatches:
     @pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
     def test_other_ends(self, status: str, provider: ProviderServer) -> None:
         failed = status == "failed"
-        provider.route("/v1/batches/batch_loopback", batch(status, error="invalid_line" if failed else None))
+        provider.route(
+            "/v1/batches/batch_loopback", openai_batch(status, error="invalid_line" if failed else None)
+        )
         found = row(provider, batch_retrieved)
         assert found["output"]["status"] == status
         assert found.get("error") == ("invalid_line: Bad line." if failed else None)
 
     def test_what_else_is_asked_of_batches_is_no_span(self, provider: ProviderServer) -> None:
-        provider.route("/v1/batches/batch_loopback/cancel", batch("cancelling"))
+        provider.route("/v1/batches/batch_loopback/cancel", openai_batch("cancelling"))
         assert rows(provider, lambda client: client.batches.cancel("batch_loopback")) == []
 
 

@@ -5,7 +5,7 @@ from tests.loopback.reply import Reply, whole
 _CREATED = 1767225600
 
 
-def batch(
+def openai_batch(
     status: str = "validating", *, completed: int = 0, failed: int = 0, error: str | None = None
 ) -> Reply:
     """A batch of three requests."""

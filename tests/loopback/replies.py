@@ -22,7 +22,7 @@ from tests.loopback.openai_chat import USAGE, chat, chat_stream, openai_error
 from tests.loopback.openai_completions import COMPLETION_USAGE, completion, completion_stream
 from tests.loopback.openai_embeddings import embeddings
 from tests.loopback.openai_images import IMAGE_USAGE, images, images_stream
-from tests.loopback.openai_jobs import batch, video
+from tests.loopback.openai_jobs import openai_batch, video
 from tests.loopback.openai_judgements import decision, moderation
 from tests.loopback.openai_responses import RESPONSE_USAGE, response, response_stream
 from tests.loopback.reply import Reply, html, sse
@@ -40,7 +40,6 @@ __all__ = [
     "Reply",
     "anthropic_error",
     "anthropic_error_event",
-    "batch",
     "chat",
     "chat_stream",
     "completion",
@@ -53,6 +52,7 @@ __all__ = [
     "message",
     "message_stream",
     "moderation",
+    "openai_batch",
     "openai_error",
     "response",
     "response_stream",
