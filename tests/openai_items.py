@@ -182,7 +182,7 @@ ITEMS = [
                 {"partial_image_b64": "cGFydA==", "partial_image_index": 0, "output_format": "png"},
             ),
         ],
-        {"status": "generating", "result": "cGFydA==", "output_format": "png"},
+        {"status": "generating", "partial_image_b64": "cGFydA==", "output_format": "png"},
         {**DONE, "result": "aW1hZ2U="},
     ),
     item(

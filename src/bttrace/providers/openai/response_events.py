@@ -102,7 +102,7 @@ class ResponseFold:
             self._shell(chunk, subject, step)
         elif kind == _IMAGE:
             told = {name: value for name in _IMAGE_FIELDS if (value := field(chunk, name)) is not None}
-            self._item(chunk).update(told, result=field(chunk, "partial_image_b64"))
+            self._item(chunk).update(told, partial_image_b64=field(chunk, "partial_image_b64"))
         else:
             self._progress(chunk, subject, step)
 
