@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bttrace.providers.anthropic.completions import COMPLETE
 from tests.apis import BEGUN, MESSAGES, SAID, only, traced
 from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import Reply, anthropic_error, completion, completion_stream
+from tests.loopback.replies import Reply, anthropic_error, text_completion, text_completion_stream
 from tests.test_recorded_traffic import TRAFFIC
 
 PROMPT = "\n\nHuman: hi\n\nAssistant:"
@@ -46,7 +46,7 @@ def asked(provider: ProviderServer, reply: Reply, **given: Any) -> dict[str, Any
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_the_span(streamed: bool, provider: ProviderServer) -> None:
-    reply = completion_stream() if streamed else completion()
+    reply = text_completion_stream() if streamed else text_completion()
     row = asked(provider, reply, temperature=0.5, metadata={"user_id": "u1"})
     assert row["span_attributes"] == {"name": "llm.generation (claude-2.1)", "type": "llm"}
     assert row["input"] == PROMPT
@@ -82,14 +82,14 @@ def test_asynchronously(provider: ProviderServer) -> None:
             async for _event in stream:
                 pass
 
-    provider.route("/v1/complete", completion_stream())
+    provider.route("/v1/complete", text_completion_stream())
     with traced() as (captured, _):
         asyncio.run(ask())
         assert only(captured)["output"]["completion"] == SAID
 
 
 def test_a_stream_that_is_left_keeps_what_came(provider: ProviderServer) -> None:
-    provider.route("/v1/complete", completion_stream(["4", "2", "0"]))
+    provider.route("/v1/complete", text_completion_stream(["4", "2", "0"]))
     with MESSAGES.client(provider) as client, traced() as (captured, _):
         with client.post(
             "/v1/complete", cast_to=object, body=ASKED, stream=True, stream_cls=anthropic.Stream[object]

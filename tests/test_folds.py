@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bttrace.model import Endpoint, Facts
 from bttrace.providers.anthropic.messages import MESSAGES, MessageFold
 from bttrace.providers.openai.chat import CHAT, ChatFold
-from bttrace.providers.openai.responses import RESPONSES, ResponseFold
+from bttrace.providers.openai.response_events import ResponseFold
+from bttrace.providers.openai.responses import RESPONSES
 from bttrace.providers.text import Text
 from bttrace.shape import Place, Style, generation
 

@@ -34,7 +34,7 @@ from tests.loopback.replies import (
 PROGRAMS = Path(__file__).parent / "invisible"
 # Each program, its exit code, and how many spans its calls make; None where it ends before they can be kept.
 ENDS: dict[str, tuple[int, int | None]] = {
-    "sync_calls": (0, 9),
+    "sync_calls": (0, 10),
     "sync_streams": (0, 13),
     "async_calls": (0, 15),
     "errors": (0, 47),

@@ -314,7 +314,7 @@ class TestMetrics:
             "completion_tokens": 50,
             "total_tokens": 150,
             "prompt_tokens_details": {"cached_tokens": 40, "audio_tokens": 5, "cache_write_tokens": 10},
-            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 7},
+            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 7, "image_tokens": 3},
             "cost": 0.0125,
         }
         expected = {
@@ -327,6 +327,7 @@ class TestMetrics:
             "prompt_cache_creation_tokens": 10,
             "cache_creation_tokens": 10,
             "prompt_audio_tokens": 5,
+            "completion_image_tokens": 3,
             "completion_reasoning_tokens": 20,
             "completion_audio_tokens": 7,
             "estimated_cost": 0.0125,

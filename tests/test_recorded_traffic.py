@@ -12,6 +12,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ class Replayed:
         )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+@contextmanager
+def recorded_server() -> Iterator[str]:
+    """Serves the recordings; gives the server's address."""
     command = [sys.executable, str(TRAFFIC / "replay.py"), "--data", str(TRAFFIC), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -80,6 +82,12 @@ def server() -> Iterator[str]:
             yield process.stdout.readline().split()[1]
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with recorded_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

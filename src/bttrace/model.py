@@ -70,6 +70,10 @@ def _unknown(_response: Json) -> None:
     return None
 
 
+def _error(response: Json) -> object:
+    return response.get("error")
+
+
 def _never(_chunk: object) -> bool:
     return False
 
@@ -101,6 +105,7 @@ class Endpoint:
     function of the response. An endpoint without `fold` does not stream.
 
     `normal` gives a response of a shape of its own as OpenAI's; the paths lead into that.
+    `failure` gives, from a response, the error that it tells, an object with a code and a message.
     `settles` gives, from a response, the id of work begun by an earlier call that is now done.
     A row that `polls` asks for such work: only the first answer that settles it is a span.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
@@ -121,6 +126,7 @@ class Endpoint:
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     finish_reason: Callable[[Json], str | None] = _unknown
+    failure: Callable[[Json], object] = _error
     tools: Callable[[object], object] = _same
     tool_choice: Callable[[object], object] = _same
     is_first_token: Callable[[object], bool] = _never

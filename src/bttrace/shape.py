@@ -100,7 +100,7 @@ def _error(facts: Facts, *, said: bool) -> str | None:
     """Gives the exception's type and message, or those of an error that came as an answer."""
     kind, message = facts.error_type, facts.error_message
     if kind is None:
-        told = json_object(facts.response.get("error"))
+        told = json_object(facts.endpoint.failure(facts.response))
         if not told:
             return None
         kind = str(told.get("code") or told.get("type") or "error")

@@ -7,12 +7,12 @@ from tests.loopback.reply import GREETING, STREAM, Reply, sse, whole
 _HEADERS = {"request-id": "req_loopback_complete"}
 
 
-def completion(said: str = "".join(GREETING), stop_reason: str = "stop_sequence") -> Reply:
+def text_completion(said: str = "".join(GREETING), stop_reason: str = "stop_sequence") -> Reply:
     """A whole completion."""
     return whole(_event(said, stop_reason), _HEADERS)
 
 
-def completion_stream(parts: Sequence[str] = GREETING, stop_reason: str = "stop_sequence") -> Reply:
+def text_completion_stream(parts: Sequence[str] = GREETING, stop_reason: str = "stop_sequence") -> Reply:
     """A streamed completion: a piece of text each, a ping, and the reason of the end with an empty piece."""
     events = [sse(_event(part, None), "completion") for part in parts]
     events.insert(1, sse({"type": "ping"}, "ping"))

@@ -11,7 +11,8 @@ from dataclasses import replace
 from ..model import Json, Provider
 from ..values import field, json_object, objects, plain, text
 from .openai.chat import CHAT, ChatFold
-from .openai.responses import RESPONSES, ResponseFold
+from .openai.response_events import ResponseFold
+from .openai.responses import RESPONSES
 
 _CITED = ("citations", "search_results")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from asyncio import CancelledError
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -19,12 +19,12 @@ from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, S
 from ..providers.hosts import model_named, provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
-from ..values import json_object
 from .bodies import Body
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
-_ERROR_TEXT = 4000  # characters of an error's message, and of a body that is not JSON, that are kept
+_ERROR_TEXT = 4000  # characters of an error's message that are kept
+_BODY_TEXT = 1_000_000  # bytes of an answer that is text, such as subtitles, that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,8 @@ class Call:
         news = settled is not None and self._shared.settled.first(settled)
         if self._endpoint.polls and not news and facts.error_type is None:
             return None
+        if settled is not None and not news:  # its tokens stand on the span that told its end first
+            facts = replace(facts, endpoint=replace(self._endpoint, usage={}))
         return generation(facts, place, style)
 
     def _facts(self) -> Facts:
@@ -187,8 +189,12 @@ class Call:
         content = _content(self.response) if self.body is None else self.body.content()
         if self._fold is not None and not content:
             return self._fold.response(), None
-        kind = _binary_type(self.headers)
-        if content and kind:
+        kind = _content_type(self.headers)
+        if content and kind == "text/event-stream":  # read whole, as openai's `audio.speech.create` does
+            self.fold([event for _, event in Body(kind, lines=False).events([(0, content)])])
+            if self._fold is not None and (folded := self._fold.response()):
+                return folded, None
+        if content and kind.startswith(_BINARY):
             return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")
         return _json(content)
 
@@ -218,16 +224,15 @@ def _json(body: bytes) -> tuple[Json, str | None]:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        return {}, body[:_ERROR_TEXT].decode("utf-8", "replace")
-    return json_object(parsed), None
+        parsed = None
+    if isinstance(parsed, dict):
+        return parsed, None
+    return {}, body[:_BODY_TEXT].decode("utf-8", "replace")  # a transcript may be as little as a number
 
 
-def _binary_type(headers: Any) -> str | None:
-    """Gives the content type of an answer that is neither text nor JSON."""
-    kind = (
-        str(headers.get("content-type", "") if headers is not None else "").partition(";")[0].strip().lower()
-    )
-    return kind if kind.startswith(_BINARY) else None
+def _content_type(headers: Any) -> str:
+    kind = headers.get("content-type", "") if headers is not None else ""
+    return str(kind).partition(";")[0].strip().lower()
 
 
 def _request_id(headers: Any) -> str | None:

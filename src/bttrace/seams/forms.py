@@ -18,9 +18,9 @@ _ANY = "application/octet-stream"
 
 
 def form(options: Any) -> Json | None:
-    """Gives the fields and files of a request's options; `None` when it has no files."""
-    files = getattr(options, "files", None)
-    if not files:
+    """Gives the fields and files of a request's options; `None` when it is no form."""
+    files = getattr(options, "files", None) or {}
+    if not files and not _is_form(getattr(options, "headers", None)):
         return None
     fields: Json = {}
     for given in (options.json_data, getattr(options, "extra_json", None)):
@@ -35,6 +35,14 @@ def form(options: Any) -> Json | None:
         else:
             fields[whole] = [*held, told] if isinstance(held, list) else [told]
     return fields
+
+
+def _is_form(headers: Any) -> bool:
+    """Tells a form without files, which is multipart all the same (openai 3.52, `resources/videos.py`)."""
+    return isinstance(headers, Mapping) and any(
+        name.lower() == "content-type" and str(kind).startswith("multipart/")
+        for name, kind in headers.items()
+    )
 
 
 def _pairs(files: Any) -> Iterator[tuple[str, Any]]:

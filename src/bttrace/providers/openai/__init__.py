@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from ...model import Provider
+from . import (
+    assistants,
+    audio,
+    batches,
+    completions,
+    embeddings,
+    images,
+    moderations,
+    responses,
+    videos,
+)
 from .chat import CHAT
-from .responses import RESPONSES
 
 PROVIDER = Provider(
     sdk="openai",
     name="openai",
-    endpoints=(CHAT, RESPONSES),
+    endpoints=(
+        CHAT,
+        *responses.ROWS,
+        *completions.ROWS,
+        *embeddings.ROWS,
+        *moderations.ROWS,
+        *images.ROWS,
+        *audio.ROWS,
+        *batches.ROWS,
+        *videos.ROWS,
+        *assistants.ROWS,
+    ),
     stream_helpers={
         "openai.lib.streaming.chat._completions": ("ChatCompletionStream", "AsyncChatCompletionStream"),
         "openai.lib.streaming.responses._responses": ("ResponseStream", "AsyncResponseStream"),

@@ -8,24 +8,9 @@ compatible hosts add to a delta: `reasoning_content` (DeepSeek, Groq), `reasonin
 from __future__ import annotations
 
 from ...model import Endpoint, Json
-from ...values import at, field, items, members, number, objects, plain, position, text
-from ..text import Text
+from ...values import at, field, items, members, objects, plain, position, text
+from .deltas import Parts
 
-# Strings that come in pieces. Every other string of a delta is sent whole, some of them again and again.
-_PIECEWISE = frozenset(
-    {
-        "arguments",
-        "content",
-        "data",
-        "input",
-        "reasoning",
-        "reasoning_content",
-        "refusal",
-        "summary",
-        "text",
-        "transcript",
-    }
-)
 _GENERATED = (
     "content",
     "tool_calls",
@@ -56,79 +41,11 @@ def finish_reason(response: Json) -> str | None:
     return None
 
 
-class _Parts:
-    """A message, or a part of one, put together from its deltas."""
-
-    __slots__ = ("_fields", "_lists")
-
-    def __init__(self) -> None:
-        self._fields: dict[str, object] = {}
-        self._lists: dict[str, dict[object, _Parts | object]] = {}
-
-    def add(self, delta: object) -> None:
-        fields = self._fields
-        for name, value in members(delta).items():
-            if type(value) is str and name in _PIECEWISE:
-                held = fields.get(name)
-                if isinstance(held, Text):
-                    held.add(value)
-                else:
-                    fields[name] = Text(value)
-            elif isinstance(value, list):
-                self._extend(name, value)
-            elif value is None:
-                fields.setdefault(name, None)
-            elif isinstance(value, (str, int, float)):
-                # Some hosts send a name or an id once and repeat it empty.
-                if value != "" or name not in fields:
-                    fields[name] = value
-            else:
-                held = fields.get(name)
-                nested = held if isinstance(held, _Parts) else _Parts()
-                nested.add(value)
-                fields[name] = nested
-
-    def _extend(self, name: str, values: list[object]) -> None:
-        """Merges list items that say their index; appends the others."""
-        entries = self._lists.setdefault(name, {})
-        for value in values:
-            index = number(field(value, "index"))  # together 3.1 (types/tool_choice.py) makes it a float
-            if index is None:
-                entries[("appended", len(entries))] = plain(value)
-                continue
-            entry = entries.get(index)
-            if not isinstance(entry, _Parts):
-                entry = entries[index] = _Parts()
-            entry.add(value)
-
-    def plain(self, *, keep_index: bool = True) -> Json:
-        whole: Json = {}
-        for name, value in self._fields.items():
-            if name == "index" and not keep_index:
-                continue
-            whole[name] = str(value) if isinstance(value, Text) else _settled(value)
-        for name, entries in self._lists.items():
-            # The response's tool calls have no index; only a delta's do (openai 3.52, types/chat).
-            merged = [
-                entry.plain(keep_index=name != "tool_calls") if isinstance(entry, _Parts) else entry
-                for entry in entries.values()
-            ]
-            # Mistral sends its thinking as a list, and then the answer as text, both as `content`.
-            said = whole.get(name)
-            as_part = [{"type": "text", "text": said}] if said and isinstance(said, str) else []
-            whole[name] = [*merged, *as_part]
-        return whole
-
-
-def _settled(value: object) -> object:
-    return value.plain() if isinstance(value, _Parts) else value
-
-
 class _Choice:
     __slots__ = ("finish_reason", "logprobs", "message")
 
     def __init__(self) -> None:
-        self.message = _Parts()
+        self.message = Parts()
         self.finish_reason: object = None
         self.logprobs: dict[str, list[object] | None] | None = None
 
@@ -204,6 +121,7 @@ CHAT = Endpoint(
         "prompt_audio_tokens": ("usage.prompt_tokens_details.audio_tokens",),
         "completion_reasoning_tokens": ("usage.completion_tokens_details.reasoning_tokens",),
         "completion_audio_tokens": ("usage.completion_tokens_details.audio_tokens",),
+        "completion_image_tokens": ("usage.completion_tokens_details.image_tokens",),
         "estimated_cost": ("usage.cost",),
     },
     parameters={
@@ -220,10 +138,10 @@ CHAT = Endpoint(
         "service_tier": ("service_tier",),
         "stream": ("stream",),
         "user_id": ("user", "safety_identifier"),
+        "session_id": ("session_id", "prompt_cache_key"),
     },
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
-    tools=lambda tools: tools,
     is_first_token=is_first_token,
     fold=ChatFold,
 )

@@ -1,44 +1,21 @@
-"""OpenAI Responses. PURE.
+"""OpenAI Responses: made, asked for again, compacted, counted. PURE.
 
-Source: `Response` and `ResponseStreamEvent` of openai 3.52 (`types/responses`). The last
-event of a stream carries the whole response; the events before it are kept only so that
-a stream which is left early still shows what came.
+Source: openai 3.52, `types/responses`. A response in the background is begun by one call and
+ends unseen; the call that first hears of its end carries its tokens.
 """
 
 from __future__ import annotations
 
-from ...model import Endpoint, Json
-from ...values import field, items, json_object, objects, plain, position, text
-from ..text import Text, continue_text
+from collections.abc import Mapping
+from dataclasses import replace
 
-_WHOLE = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_HEADS = frozenset({"response.created", "response.in_progress", "response.queued"})
-# event type -> the item's list of parts, and the part's field, that its `delta` continues
-_PART_DELTAS = {
-    "response.output_text.delta": ("content", "content_index", "text"),
-    "response.refusal.delta": ("content", "content_index", "refusal"),
-    "response.reasoning_text.delta": ("content", "content_index", "text"),
-    "response.reasoning_summary_text.delta": ("summary", "summary_index", "text"),
-}
-# event type -> the item's field that its `delta` continues
-_ITEM_DELTAS = {
-    "response.function_call_arguments.delta": "arguments",
-    "response.mcp_call_arguments.delta": "arguments",
-    "response.custom_tool_call_input.delta": "input",
-    "response.code_interpreter_call_code.delta": "code",
-}
+from ...model import Endpoint, Json, Metric
+from ...values import field, items, json_object, objects, text
+from .response_events import ResponseFold, is_first_token
+
 _FUNCTION = ("name", "description", "parameters", "strict")
-_PARTS_ADDED = {
-    "response.content_part.added": ("content", "content_index"),
-    "response.reasoning_summary_part.added": ("summary", "summary_index"),
-}
 
-
-def is_first_token(chunk: object) -> bool:
-    """Tells whether an event carries generated content."""
-    kind = field(chunk, "type")
-    # A delta that is an object is a shell's output, which no model generated (openai 3.52, types/responses).
-    return isinstance(kind, str) and kind.endswith(".delta") and bool(text(field(chunk, "delta")))
+_UNFINISHED = frozenset({"queued", "in_progress"})
 
 
 def with_instructions(request: Json) -> object:
@@ -71,73 +48,26 @@ def chat_tool_choice(choice: object) -> object:
 
 def finish_reason(response: Json) -> str | None:
     """Gives why the response ended: the reason it is incomplete, else its status."""
-    return text(json_object(response.get("incomplete_details")).get("reason")) or text(response.get("status"))
+    reason = text(json_object(response.get("incomplete_details")).get("reason"))
+    status = text(response.get("status"))
+    return reason or (None if status in _UNFINISHED else status)
 
 
-class ResponseFold:
-    """Puts Responses events together into a response."""
-
-    def __init__(self) -> None:
-        self._head: Json = {}
-        self._items: dict[int, Json] = {}
-        self._whole = False
-
-    def add(self, chunk: object) -> None:
-        """Takes the next event."""
-        kind = text(field(chunk, "type"))
-        if kind in _PART_DELTAS:
-            place, index, name = _PART_DELTAS[kind]
-            continue_text(self._part(chunk, place, index), name, field(chunk, "delta"))
-        elif kind in _ITEM_DELTAS:
-            continue_text(self._item(chunk), _ITEM_DELTAS[kind], field(chunk, "delta"))
-        elif kind in _WHOLE or kind in _HEADS:
-            self._head = json_object(plain(field(chunk, "response")))
-            self._whole = kind in _WHOLE
-        elif kind == "response.image_generation_call.partial_image":
-            self._item(chunk)["partial_image_b64"] = field(chunk, "partial_image_b64")
-        elif kind in ("response.output_item.added", "response.output_item.done"):
-            item = plain(field(chunk, "item"))
-            self._items[position(field(chunk, "output_index"))] = json_object(item)
-        elif kind in _PARTS_ADDED:
-            place, index = _PARTS_ADDED[kind]
-            self._part(chunk, place, index).update(json_object(plain(field(chunk, "part"))))
-        elif kind == "error":
-            # The SDK hands this event over and raises nothing (openai 3.52, types/responses).
-            error = {name: plain(field(chunk, name)) for name in ("code", "message", "param")}
-            self._head = {**self._head, "status": "failed", "error": error}
-
-    def _item(self, chunk: object) -> Json:
-        return self._items.setdefault(position(field(chunk, "output_index")), {})
-
-    def _part(self, chunk: object, place: str, index: str) -> Json:
-        """Gives the part of an item that an event is about."""
-        item = self._item(chunk)
-        held = item.get(place)
-        if not isinstance(held, _Parts):
-            held = item[place] = _Parts(enumerate(map(json_object, items(held))))
-        return held.setdefault(position(field(chunk, index)), {})
-
-    def response(self) -> Json:
-        """Gives the response so far; an empty object when no event came."""
-        if not self._items or (self._whole and items(self._head.get("output"))):
-            return self._head
-        output = [_settled(item) for _, item in sorted(self._items.items())]
-        return {**self._head, "output": output}
+def settled(response: Json) -> str | None:
+    """Gives the id of a response in the background that has ended."""
+    if response.get("background") is not True or finish_reason(response) is None:
+        return None
+    return text(response.get("id"))
 
 
-class _Parts(dict[int, Json]):
-    """An item's parts by index, which become a list."""
-
-
-def _settled(value: object) -> object:
-    if isinstance(value, Text):
-        return str(value)
-    if isinstance(value, _Parts):
-        return [_settled(part) for _, part in sorted(value.items())]
-    if isinstance(value, dict):
-        return {name: _settled(item) for name, item in value.items()}
-    return value
-
+USAGE: Mapping[Metric, tuple[str, ...]] = {
+    "prompt_tokens": ("usage.input_tokens",),
+    "completion_tokens": ("usage.output_tokens",),
+    "tokens": ("usage.total_tokens",),
+    "prompt_cached_tokens": ("usage.input_tokens_details.cached_tokens",),
+    "prompt_cache_creation_tokens": ("usage.input_tokens_details.cache_write_tokens",),
+    "completion_reasoning_tokens": ("usage.output_tokens_details.reasoning_tokens",),
+}
 
 RESPONSES = Endpoint(
     path="/responses",
@@ -148,15 +78,7 @@ RESPONSES = Endpoint(
     chunk_model="openai.types.responses.ResponseStreamEvent",
     input=with_instructions,
     output=("output",),
-    usage={
-        "prompt_tokens": ("usage.input_tokens",),
-        "completion_tokens": ("usage.output_tokens",),
-        "tokens": ("usage.total_tokens",),
-        "prompt_cached_tokens": ("usage.input_tokens_details.cached_tokens",),
-        "prompt_cache_creation_tokens": ("usage.input_tokens_details.cache_write_tokens",),
-        "completion_reasoning_tokens": ("usage.output_tokens_details.reasoning_tokens",),
-        "estimated_cost": ("usage.cost",),
-    },
+    usage={**USAGE, "estimated_cost": ("usage.cost",)},
     parameters={
         "temperature": ("temperature",),
         "top_p": ("top_p",),
@@ -169,6 +91,7 @@ RESPONSES = Endpoint(
         "service_tier": ("service_tier",),
         "stream": ("stream",),
         "user_id": ("user", "safety_identifier"),
+        "session_id": ("session_id", "conversation.id", "conversation", "prompt_cache_key"),
     },
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
@@ -176,4 +99,61 @@ RESPONSES = Endpoint(
     tool_choice=chat_tool_choice,
     is_first_token=is_first_token,
     fold=ResponseFold,
+    settles=settled,
 )
+
+RETRIEVED = replace(
+    RESPONSES,
+    method="get",
+    path="/responses/{response_id}",
+    api="responses.retrieve",
+    braintrust_name="openai.responses.retrieve",
+    request_model=None,
+    input=lambda request: {"response_id": request.get("response_id")},
+    parameters={},
+    polls=True,
+)
+
+CANCELLED = replace(
+    RETRIEVED,
+    method="post",
+    path="/responses/{response_id}/cancel",
+    api="responses.cancel",
+    braintrust_name="openai.responses.cancel",
+)
+
+COMPACTED = Endpoint(
+    path="/responses/compact",
+    api="responses.compact",
+    braintrust_name="openai.responses.compact",
+    request_model="openai.types.responses.response_compact_params.ResponseCompactParams",
+    response_model="openai.types.responses.CompactedResponse",
+    input=with_instructions,
+    output=("output",),
+    usage=USAGE,
+    parameters={"service_tier": ("service_tier",), "session_id": ("prompt_cache_key",)},
+    details={"response_id": "id"},
+)
+
+# Nothing is generated here, so the count is the output, and no metric.
+COUNTED = Endpoint(
+    path="/responses/input_tokens",
+    api="responses.input_tokens",
+    braintrust_name="openai.responses.input_tokens.count",
+    type="task",
+    request_model="openai.types.responses.input_token_count_params.InputTokenCountParams",
+    response_model="openai.types.responses.InputTokenCountResponse",
+    input=with_instructions,
+    output=("input_tokens",),
+    tools=chat_tools,
+    tool_choice=chat_tool_choice,
+    parameters={
+        "response_format": ("text.format",),
+        "tool_choice": ("tool_choice",),
+        "parallel_tool_calls": ("parallel_tool_calls",),
+        "reasoning": ("reasoning",),
+        "session_id": ("conversation.id", "conversation"),
+    },
+)
+
+ROWS = (RESPONSES, RETRIEVED, CANCELLED, COMPACTED, COUNTED)
