@@ -7,6 +7,8 @@ Words that are used here and never varied:
 - *chunk*: one item of a streamed response;
 - *first token*: the first chunk with generated content (text, reasoning, refusal, audio
   or tool-call content), not a role-only chunk, not the start of a message, not a ping;
+- *first text*: the first chunk with words of the answer itself: text, a refusal, or what is
+  said in audio; not reasoning, not sound, not tool-call content;
 - *fold*: putting chunks together into the response that the call would have given unstreamed.
 """
 
@@ -94,7 +96,8 @@ class Endpoint:
     `parameters`) or the response (`output`, `usage`, `details`). A metric is the sum of its
     paths that are there, and absent when the first of them is. `input` gives the span's input
     from the request. `output` is one path, several whose values make an object, or a
-    function of the response. An endpoint without `fold` does not stream.
+    function of the response. An endpoint without `fold` does not stream. Without
+    `is_first_text`, its first token is its first text.
 
     `settles` gives, from a response, the id of work begun by an earlier call that is now done.
     A row that `polls` asks for such work: only the first answer that settles it is a span.
@@ -118,6 +121,7 @@ class Endpoint:
     finish_reason: Callable[[Json], str | None] = _unknown
     tools: Callable[[object], object] = _same
     is_first_token: Callable[[object], bool] = _never
+    is_first_text: Callable[[object], bool] | None = None
     fold: Callable[[], Fold] = _Unfolded
     settles: Callable[[Json], str | None] = _unknown
     polls: bool = False
@@ -150,7 +154,8 @@ class Caller:
 class Facts:
     """What is known of one finished call, free of any SDK.
 
-    `started` is seconds since the epoch; `duration` and `time_to_first_token` are seconds.
+    `started` is seconds since the epoch; `duration` and the times to the first token and to
+    the first text are seconds.
     `request` and `response` are parsed JSON; a response that is not JSON is `body`.
     """
 
@@ -162,6 +167,7 @@ class Facts:
     started: float
     duration: float
     time_to_first_token: float | None = None
+    time_to_first_text: float | None = None
     attempts: int = 1
     stream_end: StreamEnd | None = None
     body: str | Attachment | None = None

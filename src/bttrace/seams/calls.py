@@ -54,6 +54,7 @@ class Call:
         "client",
         "ended",
         "error",
+        "first_text",
         "first_token",
         "form",
         "headers",
@@ -83,13 +84,24 @@ class Call:
         self.streamed = False
         self.stream_end: StreamEnd | None = None
         self.first_token: int | None = None
+        self.first_text: int | None = None
         self.chunks: list[object] = []
         self.ended: int | None = None
         self.started = recorder.clock.now()
 
-    def is_first_token(self, chunk: object) -> bool:
-        """Tells, by the endpoint's own rule, whether a chunk carries generated content."""
-        return self._endpoint.is_first_token(chunk)
+    def first(self, chunk: object, at: int) -> bool:
+        """Notes the first token and the first text, by the endpoint's own rules; tells if both are known."""
+        endpoint = self._endpoint
+        if self.first_token is None:
+            if not endpoint.is_first_token(chunk):
+                return False
+            self.first_token = at
+        if endpoint.is_first_text is None:
+            return True
+        if not endpoint.is_first_text(chunk):
+            return False
+        self.first_text = at
+        return True
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
@@ -149,6 +161,7 @@ class Call:
             started=self._recorder.clock.epoch(self.started),
             duration=self._since_start(self.ended) or 0.0,
             time_to_first_token=self._since_start(self.first_token),
+            time_to_first_text=self._since_start(self.first_text),
             attempts=max(self.attempts, 1),
             stream_end=self.stream_end,
             error_type=error_type,

@@ -60,7 +60,7 @@ def _go(watch: Watch) -> None:
 
 watched = guarded(_watched)
 _gone = guarded(_go)
-_first = guarded(Call.is_first_token)
+_first = guarded(Call.first)
 _handed_over = guarded(Call.hand_over)
 _ended = guarded(Call.end)
 _failed = guarded(Call.fail)
@@ -77,8 +77,7 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
         for chunk in chunks:
             last = now()
             held.append(chunk)
-            if waiting and _first(call, chunk):
-                call.first_token = last
+            if waiting and _first(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
@@ -104,8 +103,7 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
         async for chunk in chunks:
             last = now()
             held.append(chunk)
-            if waiting and _first(call, chunk):
-                call.first_token = last
+            if waiting and _first(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)

@@ -27,6 +27,8 @@ _ITEM_DELTAS = {
     "response.custom_tool_call_input.delta": "input",
     "response.code_interpreter_call_code.delta": "code",
 }
+# events whose `delta` is words of the answer
+_WORDS = ("response.output_text.delta", "response.refusal.delta", "response.audio.transcript.delta")
 _PARTS_ADDED = {
     "response.content_part.added": ("content", "content_index"),
     "response.reasoning_summary_part.added": ("summary", "summary_index"),
@@ -38,6 +40,11 @@ def is_first_token(chunk: object) -> bool:
     kind = field(chunk, "type")
     # A delta that is an object is a shell's output, which no model generated (openai 3.52, types/responses).
     return isinstance(kind, str) and kind.endswith(".delta") and bool(text(field(chunk, "delta")))
+
+
+def is_first_text(chunk: object) -> bool:
+    """Tells whether an event carries words of the answer."""
+    return field(chunk, "type") in _WORDS and bool(text(field(chunk, "delta")))
 
 
 def with_instructions(request: Json) -> object:
@@ -152,5 +159,6 @@ RESPONSES = Endpoint(
     finish_reason=finish_reason,
     tools=lambda tools: tools,
     is_first_token=is_first_token,
+    is_first_text=is_first_text,
     fold=ResponseFold,
 )
