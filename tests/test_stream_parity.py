@@ -8,13 +8,13 @@ import collections.abc
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.apis import CHAT, RESPONSES, SAID, Api, each_api, traced
+from tests.apis import CHAT, RESPONSES, SAID, Api, each_api
 from tests.loopback.provider import ProviderServer
+from tests.parity import aoutcome, outcome, seen_alike, told
 
 each_openai = pytest.mark.parametrize("api", [CHAT, RESPONSES], ids=repr)
 
@@ -43,58 +43,6 @@ def looks(api: Api, value: Any) -> list[object]:
         re.sub("0x[0-9a-f]+", "ADDRESS", repr(value)),
         callable(value),
     ]
-
-
-def told(response: Any) -> list[object]:
-    """Gives what an HTTP response tells of itself."""
-    return [
-        type(response),
-        response.status_code,
-        sorted(name for name, _ in response.headers.items()),
-        response.headers["content-type"],
-        response.is_closed,
-        response.is_stream_consumed,
-        response.http_version,
-        response.request.method,
-        response.request.content,
-    ]
-
-
-def outcome(act: Callable[[], Any]) -> object:
-    """Gives what an act returns, or what it raises."""
-    try:
-        return act()
-    except Exception as error:
-        return type(error), str(error)
-
-
-async def aoutcome(act: Any) -> object:
-    """Gives what an awaitable gives, or what it raises."""
-    try:
-        return await act
-    except Exception as error:
-        return type(error), str(error)
-
-
-def seen_alike(
-    seen: Callable[[Api, ProviderServer], list[object]], api: Api, provider: ProviderServer, spans: int
-) -> list[dict[str, Any]]:
-    """Runs the reader bare and traced; gives the spans of the second."""
-    whole = api.streamed()
-    # In one piece, so that what a reader of a closed stream still finds does not hang on how fast the rest came.
-    provider.route(api.path, replace(whole, events=(b"".join(whole.events),)))
-    bare = seen(api, provider)
-    asked = [request.body for request in provider.requests]
-    provider.requests.clear()
-    with traced() as (captured, _):
-        hooked = seen(api, provider)
-        rows = captured.rows
-    assert len(hooked) == len(bare)
-    for saw, expected in zip(hooked, bare, strict=True):
-        assert saw == expected
-    assert [request.body for request in provider.requests] == asked
-    assert len(rows) == spans
-    return rows
 
 
 def stream_seen(api: Api, provider: ProviderServer) -> list[object]:
