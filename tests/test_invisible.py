@@ -45,6 +45,8 @@ ENDS: dict[str, tuple[int, int | None]] = {
     "interrupted": (-signal.SIGINT, 1),
     "threads": (0, 19),
     "anthropic_calls": (1, 6),
+    "copies": (0, 7),
+    "subclasses": (0, 14),
     "nothing_asked": (0, 0),
 }
 _PER_REQUEST = {"idempotency-key", "x-stainless-retry-uuid"}

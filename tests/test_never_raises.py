@@ -7,9 +7,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FunctionType, ModuleType
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -29,6 +31,11 @@ PASSING_ON = {
 NOT_INSIDE = {"bttrace.guard", "bttrace.log", "bttrace.testing", "bttrace.report", "bttrace.run", "bttrace.show",
               "bttrace.path", "bttrace.__main__", "bttrace.tree", "bttrace.journal", "bttrace.sinks.console",
               "bttrace"}  # fmt: skip
+# What Azure's streams begin with: no choices, then one without a delta.
+AZURE = tuple(
+    replies.sse({"id": "", "object": "", "created": 0, "model": "", "choices": choices})
+    for choices in ([], [{"index": 0, "delta": None, "finish_reason": None}])
+)
 QUESTION: list[Any] = [{"role": "user", "content": "hello"}]
 
 
@@ -89,8 +96,27 @@ def _program(url: str) -> list[object]:
     try:
         client.chat.completions.create(model="fails", messages=QUESTION)
     except openai.BadRequestError as error:
-        seen += [type(error), str(error)]
+        seen += [type(error), str(error), error.body]
+    odd = client.chat.completions.create(model="azure", messages=QUESTION, stream=True)
+    seen.append([chunk.to_dict() for chunk in odd])
+    seen.append([event.to_dict() for event in client.responses.create(model="m", input="hello", stream=True)])
     seen.append(asyncio.run(_async_program(url)))
+    return [*seen, *_anthropic_program(url.removesuffix("/v1"))]
+
+
+def _anthropic_program(url: str) -> list[object]:
+    client: Any = anthropic.Anthropic(base_url=url, api_key="k", max_retries=0)
+    given = {"model": "m", "max_tokens": 9, "messages": QUESTION}
+    answer = client.messages.create(**given)
+    seen = [type(answer), answer.to_dict(), client.messages.with_raw_response.create(**given).parse()]
+    stream = client.messages.create(**given, stream=True)
+    seen += [type(stream), [event.to_dict() for event in stream]]
+    with client.messages.stream(**given) as helper:
+        seen += [type(helper), helper.get_final_message().to_dict()]
+    try:
+        client.messages.create(**{**given, "model": "fails"})
+    except anthropic.BadRequestError as error:
+        seen += [type(error), str(error), error.body]
     return seen
 
 
@@ -103,8 +129,17 @@ async def _async_program(url: str) -> list[object]:
 
 def _answer(request: Any) -> replies.Reply:
     body = request.json
+    anthropics = request.route.endswith("/messages")
     if body["model"] == "fails":
-        return replies.openai_error(400, "no such model")
+        return (replies.anthropic_error if anthropics else replies.openai_error)(400, "no such model")
+    if body["model"] == "azure":
+        return replace(
+            replies.chat_stream(["Hel", "lo"]), events=(*AZURE, *replies.chat_stream(["Hel", "lo"]).events)
+        )
+    if anthropics:
+        return replies.message_stream(["Hel", "lo"]) if body.get("stream") else replies.message("Hello")
+    if request.route.endswith("/responses"):
+        return replies.response_stream(["Hel", "lo"])
     return replies.chat_stream(["Hel", "lo"]) if body.get("stream") else replies.chat("Hello")
 
 

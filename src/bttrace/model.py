@@ -7,6 +7,8 @@ Words that are used here and never varied:
 - *chunk*: one item of a streamed response;
 - *first token*: the first chunk with generated content (text, reasoning, refusal, audio
   or tool-call content), not a role-only chunk, not the start of a message, not a ping;
+- *first text*: the first chunk with words of the answer itself: text, a refusal, or what is
+  said in audio; not reasoning, not sound, not tool-call content;
 - *fold*: putting chunks together into the response that the call would have given unstreamed.
 """
 
@@ -102,7 +104,8 @@ class Endpoint:
     `parameters`) or the response (`output`, `usage`, `details`). A metric is the sum of its
     paths that are there, and absent when the first of them is. `input` gives the span's input
     from the request. `output` is one path, several whose values make an object, or a
-    function of the response. An endpoint without `fold` does not stream.
+    function of the response. An endpoint without `fold` does not stream. Without
+    `is_first_text`, its first token is its first text.
 
     `normal` gives a response of a shape of its own as OpenAI's; the paths lead into that.
     `failure` gives, from a response, the error that it tells, an object with a code and a message.
@@ -130,6 +133,7 @@ class Endpoint:
     tools: Callable[[object], object] = _same
     tool_choice: Callable[[object], object] = _same
     is_first_token: Callable[[object], bool] = _never
+    is_first_text: Callable[[object], bool] | None = None
     fold: Callable[[], Fold] = _Unfolded
     normal: Callable[[Json], Json] = _as_it_came
     settles: Callable[[Json], str | None] = _unknown
@@ -163,7 +167,8 @@ class Caller:
 class Facts:
     """What is known of one finished call, free of any SDK.
 
-    `started` is seconds since the epoch; `duration` and `time_to_first_token` are seconds.
+    `started` is seconds since the epoch; `duration` and the times to the first token and to
+    the first text are seconds.
     `request` and `response` are parsed JSON; a response that is not JSON is `body`.
     """
 
@@ -175,6 +180,7 @@ class Facts:
     started: float
     duration: float
     time_to_first_token: float | None = None
+    time_to_first_text: float | None = None
     attempts: int = 1
     stream_end: StreamEnd | None = None
     body: str | Attachment | None = None

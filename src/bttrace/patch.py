@@ -6,14 +6,43 @@ Owns the ledger of what was patched, and is the only importer of wrapt. Knows no
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import wrapt
 
 WRAPT = os.path.dirname(str(wrapt.__file__)) + os.sep
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
+
+
+class _Method(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # wrapt 1's takes none
+    """A patched method, of an instance or of its class, which copies and pickles as one that is not patched.
+
+    wrapt's own (1.14 to 2.5, `wrappers.py`) raises NotImplementedError for either.
+    """
+
+    def __copy__(self) -> object:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> object:
+        instance = self._self_instance
+        return self if instance is None else getattr(deepcopy(instance, memo), self.__name__)
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[object, ...]:
+        owner = self._self_instance
+        if owner is None:
+            owner = attrgetter(self.__qualname__.rpartition(".")[0])(sys.modules[self.__module__])
+        return getattr, (owner, self.__name__)
+
+
+class _Function(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """A patched function as a class holds it."""
+
+    __bound_function_wrapper__ = _Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +73,7 @@ class Ledger:
         if any(entry.owner is owner and entry.ours is original for entry in self._entries):
             return True
         inherited = name not in vars(owner)
-        ours = wrapt.FunctionWrapper(original, wrapper)
+        ours = _Function(original, wrapper)
         setattr(owner, name, ours)
         self._entries.append(_Entry(owner, name, original, ours, inherited))
         return True

@@ -161,6 +161,8 @@ def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
     found["finish_reason"] = endpoint.finish_reason(facts.response)
     found["request_id"] = facts.request_id
     found["stream_end"] = facts.stream_end
+    if facts.time_to_first_text != facts.time_to_first_token:  # one that is the same says nothing more
+        found["time_to_first_text"] = facts.time_to_first_text
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -215,6 +215,11 @@ class Listener:
         )
         self._thread.start()
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open as the server sees it."""
+        return len(self._server.open)
+
     def close(self) -> None:
         """Stops listening and ends every connection, hanging ones too. Closing twice is harmless."""
         self._server.closing.set()

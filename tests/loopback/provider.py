@@ -40,6 +40,11 @@ class ProviderServer:
         """The base URL for Anthropic's SDK."""
         return self.url
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open as the server sees it."""
+        return self._listener.connections
+
     def env(self) -> dict[str, str]:
         """The variables that lead a child process here."""
         return {

@@ -116,6 +116,7 @@ PROVIDER = Provider(
             },
             details={"response_id": "id"},
             is_first_token=is_first_token,
+            is_first_text=lambda chunk: bool(at(chunk, "event.delta.text")),
             fold=EventFold,
         ),
     ),

@@ -48,6 +48,7 @@ class Call:
     __slots__ = (
         "_endpoint",
         "_fold",
+        "_heard",
         "_placed",
         "_recorder",
         "_shared",
@@ -58,6 +59,7 @@ class Call:
         "client",
         "ended",
         "error",
+        "first_text",
         "first_token",
         "form",
         "headers",
@@ -75,6 +77,7 @@ class Call:
         self._endpoint = endpoint
         self._placed = placed
         self._fold: Fold | None = None
+        self._heard = False  # the first token and the first text of a raw body
         self.client = type(client).__name__
         self.parent: Any = None
         self.caller: tuple[CodeType, int] | None = None
@@ -87,6 +90,7 @@ class Call:
         self.streamed = False
         self.stream_end: StreamEnd | None = None
         self.first_token: int | None = None
+        self.first_text: int | None = None
         self.chunks: list[object] = []
         self.body: Body | None = None
         self.ended: int | None = None
@@ -96,9 +100,19 @@ class Call:
         """Tells whether a request of another SDK is this call's own: it has made none itself yet."""
         return self.attempts == 0 and to is not self._shared
 
-    def is_first_token(self, chunk: object) -> bool:
-        """Tells, by the endpoint's own rule, whether a chunk carries generated content."""
-        return self._endpoint.is_first_token(chunk)
+    def first(self, chunk: object, at: int) -> bool:
+        """Notes the first token and the first text, by the endpoint's own rules; tells if both are known."""
+        endpoint = self._endpoint
+        if self.first_token is None:
+            if not endpoint.is_first_token(chunk):
+                return False
+            self.first_token = at
+        if endpoint.is_first_text is None:
+            return True
+        if not endpoint.is_first_text(chunk):
+            return False
+        self.first_text = at
+        return True
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
@@ -137,10 +151,9 @@ class Call:
             self._fold.add(chunk)
 
     def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[object]:
-        """Yields the chunks that a body's pieces make up, and notes when the first token came."""
+        """Yields the chunks that a body's pieces make up, and notes when the first of them came."""
         for at, chunk in body.events(pieces):
-            if self.first_token is None and self.is_first_token(chunk):
-                self.first_token = at
+            self._heard = self._heard or self.first(chunk, at)
             yield chunk
 
     def span(self, place: Place, style: Style) -> Span | None:
@@ -174,6 +187,7 @@ class Call:
             started=self._recorder.clock.epoch(self.started),
             duration=self._since_start(self.ended) or 0.0,
             time_to_first_token=self._since_start(self.first_token),
+            time_to_first_text=self._since_start(self.first_text),
             attempts=max(self.attempts, 1),
             stream_end=self.stream_end,
             error_type=error_type,

@@ -42,6 +42,14 @@ def is_first_token(chunk: object) -> bool:
     return field(delta, "type") == "input_json_delta" or any(field(delta, name) for name in _GENERATED)
 
 
+def is_first_text(chunk: object) -> bool:
+    """Tells whether an event carries text of the answer; a block's start may hold its first."""
+    kind = field(chunk, "type")
+    if kind == "content_block_start":
+        return bool(text(at(chunk, "content_block.text")))
+    return kind == "content_block_delta" and bool(text(at(chunk, "delta.text")))
+
+
 def with_system(request: Json) -> object:
     """Gives the messages, followed by the system prompt as an entry of its own."""
     messages = list(items(request.get("messages")))
@@ -191,5 +199,6 @@ MESSAGES = Endpoint(
     tools=openai_tools,
     tool_choice=openai_tool_choice,
     is_first_token=is_first_token,
+    is_first_text=is_first_text,
     fold=MessageFold,
 )

@@ -34,6 +34,23 @@ def is_first_token(chunk: object) -> bool:
     return False
 
 
+def is_first_text(chunk: object) -> bool:
+    """Tells whether a chunk carries words of the answer."""
+    for choice in items(field(chunk, "choices")):
+        delta = field(choice, "delta")
+        content = field(delta, "content")
+        if content and (isinstance(content, str) or _has_text(content)):
+            return True
+        if field(delta, "refusal") or at(delta, "audio.transcript"):
+            return True
+    return False
+
+
+def _has_text(parts: object) -> bool:
+    """Tells whether parts of content hold text; Mistral sends its thinking as such parts too."""
+    return any(text(field(part, "text")) for part in items(parts))
+
+
 def finish_reason(response: Json) -> str | None:
     """Gives the first choice's finish reason."""
     for choice in objects(response.get("choices")):
@@ -143,5 +160,6 @@ CHAT = Endpoint(
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
     is_first_token=is_first_token,
+    is_first_text=is_first_text,
     fold=ChatFold,
 )

@@ -36,6 +36,8 @@ _PARTS = {
     "response.reasoning_summary_part.added": ("summary", "summary_index"),
     "response.reasoning_summary_part.done": ("summary", "summary_index"),
 }
+# Events whose `delta` is words of the answer.
+_WORDS = ("response.output_text.delta", "response.refusal.delta", "response.audio.transcript.delta")
 _ITEMS = frozenset({"response.output_item.added", "response.output_item.done"})
 _ANNOTATION = "response.output_text.annotation.added"
 _IMAGE = "response.image_generation_call.partial_image"
@@ -55,6 +57,11 @@ def is_first_token(chunk: object) -> bool:
 
 class _Parts(dict[int, object]):
     """A list that is filled by index."""
+
+
+def is_first_text(chunk: object) -> bool:
+    """Tells whether an event carries words of the answer."""
+    return field(chunk, "type") in _WORDS and bool(text(field(chunk, "delta")))
 
 
 class ResponseFold:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ...model import Endpoint, Json, Metric
 from ...values import field, items, json_object, objects, text
-from .response_events import ResponseFold, is_first_token
+from .response_events import ResponseFold, is_first_text, is_first_token
 
 _FUNCTION = ("name", "description", "parameters", "strict")
 
@@ -98,6 +98,7 @@ RESPONSES = Endpoint(
     tools=chat_tools,
     tool_choice=chat_tool_choice,
     is_first_token=is_first_token,
+    is_first_text=is_first_text,
     fold=ResponseFold,
     settles=settled,
 )
