@@ -69,19 +69,30 @@ class Wiring:
         seam = Seam(provider, self.recorder, self._parent)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
+        _say_missing(name, seam, seam.missing)
         for module in provider.stream_helpers:
-            self._hook.watch(module, lambda loaded: seam.patch_helpers(loaded, self._ledger))
-        if seam.missing:
-            say_once(
-                f"{name} {seam.version} is not fully covered: {', '.join(seam.missing)} not found. "
-                "The application is not affected; update bttrace."
-            )
+            self._hook.watch(module, lambda loaded: self._patch_helpers(name, seam, loaded))
+
+    def _patch_helpers(self, name: str, seam: Seam, module: ModuleType) -> None:
+        before = len(seam.missing)
+        seam.patch_helpers(module, self._ledger)
+        _say_missing(name, seam, seam.missing[before:])
 
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
         left_behind = self._ledger.restore()
         self.recorder.close(timeout)
         return left_behind
+
+
+def _say_missing(name: str, seam: Seam, missing: Sequence[str]) -> None:
+    if not seam.known:
+        say_once(f"{name} {seam.version} is not an SDK that bttrace knows, and is not traced.")
+    elif missing:
+        say_once(
+            f"{name} {seam.version} is traced in part. Not covered: {', '.join(missing)}. "
+            f"The application is not affected; another version of bttrace or {name} may fit."
+        )
 
 
 def _sinks(settings: Config) -> list[Sink]:

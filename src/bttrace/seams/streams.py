@@ -43,7 +43,7 @@ def watch_of(response: Any) -> Watch | None:
     return watch if isinstance(watch, Watch) and watch.call.ended is None else None
 
 
-def _watched(stream: Any) -> Watch | None:
+def watched(stream: Any) -> Watch | None:
     """Gives the watch of the response that a stream reads, the first time it is asked for."""
     watch = watch_of(stream.response)
     if watch is None or watch.taken:
@@ -58,7 +58,6 @@ def _go(watch: Watch) -> None:
         watch.call.end("dropped")
 
 
-watched = guarded(_watched)
 _gone = guarded(_go)
 _first = guarded(Call.is_first_token)
 _handed_over = guarded(Call.hand_over)
