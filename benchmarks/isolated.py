@@ -59,8 +59,8 @@ def run(*, quick: bool) -> None:
     ledger = Ledger()
     seam = Seam(PROVIDER, recorder, current_parent)
     seam.patch(sdks["traced"], ledger)
-    if seam.missing:
-        raise RuntimeError(f"the stand-in lacks {', '.join(seam.missing)}")
+    if seam.coverage.missing:
+        raise RuntimeError(f"the stand-in lacks {', '.join(seam.coverage.missing)}")
     gc.collect()
     gc.freeze()
     gc.disable()

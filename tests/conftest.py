@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import bttrace
+from tests.loopback.provider import ProviderServer
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 
@@ -18,6 +19,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_STRANGERS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BTTRACE_STRICT", "1")
+
+
+@pytest.fixture
+def provider() -> Iterator[ProviderServer]:
+    with ProviderServer() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

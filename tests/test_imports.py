@@ -12,8 +12,9 @@ from tests.doors import LOCAL, PYTHON, Finished, environment, finished
 PARTS = {
     "_base_client": {"SyncAPIClient": ["request", "_process_response"], "BaseClient": ["_build_request"]},
     "_streaming": {"Stream": ["__stream__", "close"], "AsyncStream": ["__stream__", "close"]},
-    "_response": {"APIResponse": ["close"], "AsyncAPIResponse": ["close"]},
+    "_response": {"APIResponse": ["close", "iter_bytes", "iter_text", "iter_lines"]},
 }
+PARTS["_response"]["AsyncAPIResponse"] = PARTS["_response"]["APIResponse"]
 PARTS["_base_client"]["AsyncAPIClient"] = PARTS["_base_client"]["SyncAPIClient"]
 INIT = "__version__ = '9.9'\nfrom . import _base_client, _streaming, _response\n"
 REPORT = (

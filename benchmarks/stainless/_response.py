@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+
 
 class Url:
     """An address."""
@@ -58,6 +60,18 @@ class APIResponse:
         """Closes the response."""
         self.http_response.close()
 
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yields the body."""
+        yield self.http_response.content
+
+    def iter_text(self) -> Iterator[str]:
+        """Yields the body, decoded."""
+        yield self.http_response.content.decode()
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yields the lines of the body."""
+        yield from self.http_response.content.decode().splitlines()
+
 
 class AsyncAPIResponse:
     """What `with_raw_response` gives on an asynchronous client."""
@@ -68,3 +82,16 @@ class AsyncAPIResponse:
     async def close(self) -> None:
         """Closes the response."""
         self.http_response.close()
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """Yields the body."""
+        yield self.http_response.content
+
+    async def iter_text(self) -> AsyncIterator[str]:
+        """Yields the body, decoded."""
+        yield self.http_response.content.decode()
+
+    async def iter_lines(self) -> AsyncIterator[str]:
+        """Yields the lines of the body."""
+        for line in self.http_response.content.decode().splitlines():
+            yield line

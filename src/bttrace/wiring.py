@@ -26,6 +26,7 @@ from .model import Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
+from .seams.coverage import not_covered
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.adoption import current_parent
@@ -69,14 +70,17 @@ class Wiring:
         seam = Seam(provider, self.recorder, self._parent)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
-        _say_missing(name, seam, seam.missing)
+        if not seam.coverage.known:
+            say_once(f"{name} {seam.version} is not an SDK that bttrace knows, and is not traced.")
+            return
+        _say_missing(seam.coverage.missing, name, seam.version)
         for module in provider.stream_helpers:
-            self._hook.watch(module, lambda loaded: self._patch_helpers(name, seam, loaded))
+            self._hook.watch(module, lambda loaded: self._patch_helpers(seam, loaded))
 
-    def _patch_helpers(self, name: str, seam: Seam, module: ModuleType) -> None:
-        before = len(seam.missing)
+    def _patch_helpers(self, seam: Seam, module: ModuleType) -> None:
+        before = len(seam.coverage.missing)
         seam.patch_helpers(module, self._ledger)
-        _say_missing(name, seam, seam.missing[before:])
+        _say_missing(seam.coverage.missing[before:], module.__name__, seam.version)
 
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
@@ -85,13 +89,11 @@ class Wiring:
         return left_behind
 
 
-def _say_missing(name: str, seam: Seam, missing: Sequence[str]) -> None:
-    if not seam.known:
-        say_once(f"{name} {seam.version} is not an SDK that bttrace knows, and is not traced.")
-    elif missing:
+def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
+    if missing:
         say_once(
-            f"{name} {seam.version} is traced in part. Not covered: {', '.join(missing)}. "
-            f"The application is not affected; another version of bttrace or {name} may fit."
+            f"{name} {version} is traced in part. Not covered: {not_covered(missing)}; "
+            "bttrace.status() names what is missing. The application is not affected."
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from asyncio import CancelledError
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -19,6 +19,7 @@ from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
 from ..values import json_object
+from .bodies import Body
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
@@ -39,7 +40,8 @@ class Call:
 
     `request` is the latest attempt's, and `form` what it says if it is multipart; `response`
     is kept only when its body has been read, because a call must not keep alive a stream
-    that the application drops.
+    that the application drops. `chunks` are those that the writer has not got yet; if there
+    is a `body`, they are pieces of it.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Call:
         "_recorder",
         "_shared",
         "attempts",
+        "body",
         "caller",
         "chunks",
         "client",
@@ -84,6 +87,7 @@ class Call:
         self.stream_end: StreamEnd | None = None
         self.first_token: int | None = None
         self.chunks: list[object] = []
+        self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
 
@@ -126,8 +130,15 @@ class Call:
         """Puts chunks of the stream together with those before."""
         if self._fold is None:
             self._fold = self._endpoint.fold()
-        for chunk in chunks:
+        for chunk in chunks if self.body is None else self._events(self.body, chunks):
             self._fold.add(chunk)
+
+    def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[object]:
+        """Yields the chunks that a body's pieces make up, and notes when the first token came."""
+        for at, chunk in body.events(pieces):
+            if self.first_token is None and self.is_first_token(chunk):
+                self.first_token = at
+            yield chunk
 
     def span(self, place: Place, style: Style) -> Span | None:
         """Gives the call's span; `None` for one that asked after work which is not done, or already told."""
@@ -163,9 +174,9 @@ class Call:
         return None if reading is None else (reading - self.started) / 1e9
 
     def _answer(self) -> tuple[Json, str | Attachment | None]:
-        if self._fold is not None:
+        content = _content(self.response) if self.body is None else self.body.content()
+        if self._fold is not None and not content:
             return self._fold.response(), None
-        content = _content(self.response)
         kind = _binary_type(self.headers)
         if content and kind:
             return {}, Attachment(kind, content, f"{self._endpoint.api}.{kind.rpartition('/')[2]}")

@@ -3,7 +3,8 @@
 Owns where such an SDK is patched. `request` of its clients sees every call of every
 resource once; `_build_request` sees each attempt with its body prepared; and
 `_process_response` sees the answer. Streams are watched at `__stream__`, the generator
-behind all ways of reading one, and at `close`. The names hold from openai 1.8 to 3.52 and
+behind all ways of reading one, raw bodies at the methods that iterate over them, and both
+at `close`. The names hold from openai 1.8 to 3.52 and
 from anthropic 0.20 to 2.11 (`_base_client.py`, `_streaming.py`, `_response.py`).
 
 Knows no provider: an endpoint's row says which requests are model calls.
@@ -24,15 +25,26 @@ from ..patch import Ledger, Wrapper
 from ..record import Recorder
 from .callers import LIBRARIES, application_frame
 from .calls import Call, Shared
+from .coverage import Coverage
 from .forms import form
 from .routes import Routes
-from .streams import EXTENSION, Watch, afollowed, followed, watch_of, watched
+from .streams import (
+    EXTENSION,
+    Watch,
+    afollowed,
+    followed,
+    http_response,
+    watch_of,
+    watched,
+    watched_lines,
+    watched_pieces,
+)
 
 
 class Seam:
-    """One SDK as it is patched. `missing` tells what is not traced, and which place was not there to patch.
+    """One SDK as it is patched, and what of it could not be.
 
-    Of a seam in part, every call still ends: a stream that cannot be watched when its answer begins.
+    Where something is missing, every call still ends: a stream that cannot be watched, when it begins.
     """
 
     def __init__(self, provider: Provider, recorder: Recorder, parent: Callable[[], object | None]) -> None:
@@ -44,9 +56,7 @@ class Seam:
         self._libraries = LIBRARIES
         self._current: ContextVar[Call | None] = ContextVar(f"bttrace_{provider.sdk}_call", default=None)
         self.version = ""
-        self.missing: list[str] = []
-        self.known = False  # whether anything was there to patch
-        self._unwatched: tuple[type, ...] = ()  # clients whose streams cannot be watched
+        self.coverage = Coverage()
         self._begun = guarded(self._begin)
         self._attempted = guarded(self._attempt)
         self._answered = guarded(self._answer)
@@ -57,48 +67,55 @@ class Seam:
         self._raw_closed = guarded(self._close_raw)
 
     def patch(self, sdk: ModuleType, ledger: Ledger) -> None:
-        """Patches an SDK that has been imported; what it lacks goes to `missing`."""
+        """Patches an SDK that has been imported; what it lacks goes to `coverage`."""
         self.version = str(getattr(sdk, "__version__", "unknown"))
         self._libraries += tuple(os.path.join(folder, "") for folder in getattr(sdk, "__path__", ()))
-        for module, owner, name, wrapper, seen in self._places():
+        for module, owner, name, wrapper in self._places(sdk.__name__):
             where = f"{sdk.__name__}.{module}"
             cls = getattr(sys.modules.get(where), owner, None)
             if isinstance(cls, type) and ledger.wrap(cls, name, wrapper):
-                self.known = True
-                continue
-            self.missing.append(f"{seen} ({where}.{owner}.{name})")
-            if name == "__stream__":
-                client = "SyncAPIClient" if owner == "Stream" else "AsyncAPIClient"
-                found = getattr(sys.modules.get(f"{sdk.__name__}._base_client"), client, None)
-                self._unwatched += (found,) if isinstance(found, type) else ()
+                self.coverage.known = True
+            else:
+                self.coverage.lacks(where, owner, name)
 
     def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
         for name in self._provider.stream_helpers[module.__name__]:
             cls = getattr(module, name, None)
-            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._helper_close):
-                self.missing.append(f"the end of closed streams ({module.__name__}.{name}.close)")
+            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._closing):
+                self.coverage.lacks(module.__name__, name, "close")
 
-    def _places(self) -> tuple[tuple[str, str, str, Wrapper, str], ...]:
-        """Gives what to patch (module, class, method), by what, and what is seen there."""
+    def _places(self, sdk: str) -> tuple[tuple[str, str, str, Wrapper], ...]:
+        chunks, achunks = self._reading(self._watched, followed), self._reading(self._watched, afollowed)
+        pieces, apieces = self._reading(watched_pieces, followed), self._reading(watched_pieces, afollowed)
+        lines, alines = self._reading(watched_lines, followed), self._reading(watched_lines, afollowed)
+        places = (
+            ("_base_client", "SyncAPIClient", "request", self._request),
+            ("_base_client", "AsyncAPIClient", "request", self._arequest),
+            ("_base_client", "BaseClient", "_build_request", self._build_request),
+            ("_base_client", "SyncAPIClient", "_process_response", self._process_response),
+            ("_base_client", "AsyncAPIClient", "_process_response", self._process_response),
+            ("_streaming", "Stream", "__stream__", chunks),
+            ("_streaming", "AsyncStream", "__stream__", achunks),
+            ("_streaming", "Stream", "close", self._closing),
+            ("_streaming", "AsyncStream", "close", self._closing),
+            ("_response", "APIResponse", "close", self._raw_closing),
+            ("_response", "AsyncAPIResponse", "close", self._raw_closing),
+            ("_response", "APIResponse", "iter_bytes", pieces),
+            ("_response", "APIResponse", "iter_text", pieces),
+            ("_response", "APIResponse", "iter_lines", lines),
+            ("_response", "AsyncAPIResponse", "iter_bytes", apieces),
+            ("_response", "AsyncAPIResponse", "iter_text", apieces),
+            ("_response", "AsyncAPIResponse", "iter_lines", alines),
+        )
+        if f"{sdk}._decoders.jsonl" not in sys.modules:  # of the SDKs, only some read JSON lines
+            return places
         return (
-            ("_base_client", "SyncAPIClient", "request", self._request, "sync calls"),
-            ("_base_client", "AsyncAPIClient", "request", self._arequest, "async calls"),
-            (
-                "_base_client",
-                "BaseClient",
-                "_build_request",
-                self._build_request,
-                "failed requests and retries",
-            ),
-            ("_base_client", "SyncAPIClient", "_process_response", self._process_response, "sync answers"),
-            ("_base_client", "AsyncAPIClient", "_process_response", self._process_response, "async answers"),
-            ("_streaming", "Stream", "__stream__", self._stream, "sync streams"),
-            ("_streaming", "AsyncStream", "__stream__", self._astream, "async streams"),
-            ("_streaming", "Stream", "close", self._stream_close, "the end of closed sync streams"),
-            ("_streaming", "AsyncStream", "close", self._stream_close, "the end of closed async streams"),
-            ("_response", "APIResponse", "close", self._response_close, "raw streamed sync answers"),
-            ("_response", "AsyncAPIResponse", "close", self._aresponse_close, "raw streamed async answers"),
+            *places,
+            ("_decoders.jsonl", "JSONLDecoder", "__decode__", chunks),
+            ("_decoders.jsonl", "AsyncJSONLDecoder", "__decode__", achunks),
+            ("_decoders.jsonl", "JSONLDecoder", "close", self._closing),
+            ("_decoders.jsonl", "AsyncJSONLDecoder", "close", self._closing),
         )
 
     # What the SDK calls. Each passes everything on, and does no more of its own than
@@ -163,39 +180,25 @@ class Seam:
             self._answered(call, client, kwargs)
         return wrapped(*args, **kwargs)
 
-    def _stream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        chunks = wrapped(*args, **kwargs)
-        watch = self._watched(stream) if self._recorder.active else None
-        return chunks if watch is None else followed(watch, chunks, self._recorder.clock.now)
+    def _reading(self, watch_of_it: Callable[[Any], Watch | None], follow: Callable[..., Any]) -> Wrapper:
+        """Gives the wrapper of a method that makes a generator over a response: of chunks, or of pieces."""
 
-    def _astream(self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        chunks = wrapped(*args, **kwargs)
-        watch = self._watched(stream) if self._recorder.active else None
-        return chunks if watch is None else afollowed(watch, chunks, self._recorder.clock.now)
+        def reading(wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            chunks = wrapped(*args, **kwargs)
+            watch = watch_of_it(source) if self._recorder.active else None
+            return chunks if watch is None else follow(watch, chunks, self._recorder.clock.now)
 
-    def _stream_close(
-        self, wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._closed(stream, "response")
+        return reading
+
+    def _closing(self, wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        self._closed(source)
         return wrapped(*args, **kwargs)
 
-    def _helper_close(
-        self, wrapped: Any, helper: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._closed(helper, "_response")
-        return wrapped(*args, **kwargs)
-
-    def _response_close(
+    def _raw_closing(
         self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         self._raw_closed(response)
         return wrapped(*args, **kwargs)
-
-    async def _aresponse_close(
-        self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._raw_closed(response)
-        return await wrapped(*args, **kwargs)
 
     # What we do then. Each is guarded above.
 
@@ -228,18 +231,18 @@ class Seam:
         if response.is_closed and not kwargs["stream"]:
             call.response = response
             return
-        if kwargs["stream"] and isinstance(client, self._unwatched):
+        if kwargs["stream"] and isinstance(client, self.coverage.unwatched):
             return  # nobody would tell when it has been read
         call.streamed = True
         response.extensions[EXTENSION] = Watch(call)
         self._recorder.opened(call)
 
-    def _watch(self, stream: Any) -> Watch | None:
-        """Gives the watch of a stream that is being made, of a call whose answer went by unseen, too."""
+    def _watch(self, source: Any) -> Watch | None:
+        """Gives the watch of a stream that is being made, also of a call whose answer nobody saw."""
         call = self._current.get()
         if call is not None and call.headers is None:
-            self._answer(call, None, {"response": stream.response, "stream": True})
-        return watched(stream)
+            self._answer(call, None, {"response": http_response(source), "stream": True})
+        return watched(source)
 
     @staticmethod
     def _return(call: Call) -> None:
@@ -247,20 +250,20 @@ class Seam:
             call.end("exhausted")
 
     @staticmethod
-    def _close(stream: Any, name: str) -> None:
-        watch = watch_of(getattr(stream, name))
+    def _close(source: Any) -> None:
+        watch = watch_of(http_response(source))
         if watch is not None:
             watch.call.end("closed")
 
     @staticmethod
-    def _close_raw(raw: Any) -> None:
+    def _close_raw(response: Any) -> None:
         """Ends the call of a raw response, which the application may have read whole."""
-        response = raw.http_response
-        watch = watch_of(response)
+        answer = http_response(response)
+        watch = watch_of(answer)
         if watch is None:
             return
-        if watch.taken or not response.is_stream_consumed:
+        if watch.taken or not answer.is_stream_consumed:
             watch.call.end("closed")
         else:
-            watch.call.response = response
+            watch.call.response = answer
             watch.call.end("exhausted")

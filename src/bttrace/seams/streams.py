@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..guard import guarded
+from .bodies import Body
 from .calls import Call
 
 EXTENSION = "bttrace"
@@ -37,19 +38,44 @@ class Watch:
         _gone(self)
 
 
+def http_response(source: Any) -> Any:
+    """Gives the HTTP response behind what the SDK reads one with.
+
+    Streams have it as `response`, decoders and raw responses as `http_response`, and stream
+    helpers as `_response` (`_streaming.py`, `_response.py`, `lib/streaming` of both SDKs).
+    """
+    for name in ("response", "http_response", "_response"):
+        found = getattr(source, name, None)
+        if found is not None:
+            return found
+    return None
+
+
 def watch_of(response: Any) -> Watch | None:
     """Gives the watch that a response carries while its call has not ended."""
-    watch = response.extensions.get(EXTENSION)
+    watch = response.extensions.get(EXTENSION) if response is not None else None
     return watch if isinstance(watch, Watch) and watch.call.ended is None else None
 
 
-def watched(stream: Any) -> Watch | None:
+def _watched(source: Any) -> Watch | None:
     """Gives the watch of the response that a stream reads, the first time it is asked for."""
-    watch = watch_of(stream.response)
+    watch = watch_of(http_response(source))
     if watch is None or watch.taken:
         return None
     watch.taken = True
     return watch
+
+
+def _watched_pieces(response: Any, *, lines: bool = False) -> Watch | None:
+    """Gives the watch of a response whose body the application reads by itself."""
+    watch = _watched(response)
+    if watch is not None:
+        watch.call.body = Body(watch.call.headers.get("content-type", ""), lines=lines)
+    return watch
+
+
+def _watched_lines(response: Any) -> Watch | None:
+    return _watched_pieces(response, lines=True)
 
 
 def _go(watch: Watch) -> None:
@@ -58,6 +84,9 @@ def _go(watch: Watch) -> None:
         watch.call.end("dropped")
 
 
+watched = guarded(_watched)
+watched_pieces = guarded(_watched_pieces)
+watched_lines = guarded(_watched_lines)
 _gone = guarded(_go)
 _first = guarded(Call.is_first_token)
 _handed_over = guarded(Call.hand_over)
@@ -66,16 +95,21 @@ _failed = guarded(Call.fail)
 
 
 def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Iterator[Any]:
-    """Yields the chunks of a stream as they come, and ends its call by whichever way it ends."""
+    """Yields the chunks of a stream as they come, and ends its call by whichever way it ends.
+
+    Of a body that the application reads by itself, chunks are pieces: what they say, and so
+    which one is the first token, is left to the writer.
+    """
     call = watch.call
     watch.read = True
     held = call.chunks
-    waiting = True
+    raw = call.body is not None
+    waiting = not raw
     last = None
     try:
         for chunk in chunks:
             last = now()
-            held.append(chunk)
+            held.append((last, chunk) if raw else chunk)
             if waiting and _first(call, chunk):
                 call.first_token = last
                 waiting = False
@@ -97,12 +131,13 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
     call = watch.call
     watch.read = True
     held = call.chunks
-    waiting = True
+    raw = call.body is not None
+    waiting = not raw
     last = None
     try:
         async for chunk in chunks:
             last = now()
-            held.append(chunk)
+            held.append((last, chunk) if raw else chunk)
             if waiting and _first(call, chunk):
                 call.first_token = last
                 waiting = False
