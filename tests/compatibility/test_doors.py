@@ -20,10 +20,10 @@ from tests.loopback.provider import ProviderServer
 each_sdk = pytest.mark.parametrize("api", [CHAT, MESSAGES], ids=lambda api: api.sdk)
 
 PROGRAM = """
-import importlib, json, sys
+import importlib, json, os, sys
 sdk, client, resource, given = json.loads(sys.argv[1])
 module = importlib.import_module(sdk)
-client = getattr(module, client)(max_retries=0)
+client = getattr(module, client)(max_retries=0, base_url=os.environ[sdk.upper() + '_BASE_URL'])
 for name in resource.split("."):
     client = getattr(client, name)
 answer = client.create(**given)

@@ -20,7 +20,7 @@ from tests.matrix.interpreters import interpreter
 from tests.matrix.table import ROWS, Row, quick_rows
 
 SUITE = "tests/compatibility"
-TIMEOUT = 300  # seconds that the suite may take in one environment
+TIMEOUT = 600  # seconds that the suite may take in one environment
 _TAIL = 60  # lines of a failed row's output that are printed
 # Old SDKs cause warnings under new Pythons; ours are errors everywhere.
 _PYTEST = ("-q", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore\nerror:::bttrace", SUITE)

@@ -77,7 +77,9 @@ def ran(command: Sequence[str], timeout: float, step: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        raise Failed(f"{step} took longer than {timeout:g} s", str(late.stdout or "")) from None
+        # What was printed until then is bytes, in spite of `text` (Python 3.10 to 3.13, `subprocess.py`).
+        printed = (late.stdout or b"").decode(errors="replace") if isinstance(late.stdout, bytes) else ""
+        raise Failed(f"{step} took longer than {timeout:g} s", printed) from None
     if done.returncode:
         raise Failed(f"{step} ended with {done.returncode}", done.stdout)
     return done.stdout
