@@ -111,7 +111,7 @@ def told(row: dict[str, Any]) -> tuple[str | None, Told]:
     return asked, (text, row["metadata"].get("stream_end"))
 
 
-def ran(provider: ProviderServer, folder: Path, changes: list[str], *path: Path) -> Finished:
+def ran(provider: ProviderServer, folder: Path, changes: list[str], *path: str | Path) -> Finished:
     """Runs the program with a changed SDK; `path` is the door, if there is one."""
     own = {**LOCAL, **provider.env(), "CHANGES": json.dumps(changes), "STATUS": str(folder / "status")}
     return finished([PYTHON, CHANGED / "program.py"], environment(own, *path, CHANGED), folder)

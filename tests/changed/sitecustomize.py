@@ -48,7 +48,7 @@ def _tell() -> None:
 
 
 if CHANGES:
-    sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Finder)
 if "httpx" in CHANGES:
     sys.modules["httpx"] = None  # type: ignore[assignment]
 atexit.register(_tell)
