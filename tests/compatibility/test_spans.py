@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,12 +16,6 @@ from tests.compatibility.apis import MESSAGES, Api, each_api, skip_below_whole
 from tests.compatibility.rows import row
 from tests.loopback.provider import ProviderServer
 from tests.loopback.reply import Script
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def traced(
@@ -36,7 +30,6 @@ def traced(
         else:
             with api.client(provider) as client:
                 asked(client)
-        gc.collect()
         (found,) = captured.rows
     assert found["context"].pop("caller_lineno") > 0
     return found
@@ -89,7 +82,14 @@ def test_a_stream_that_is_read_to_its_end(api: Api, provider: ProviderServer) ->
 @pytest.mark.parametrize("way", ["closed", "left by with", "dropped"])
 def test_a_stream_that_is_left(api: Api, way: str, provider: ProviderServer) -> None:
     def asked(client: Any) -> None:
-        stream = api.on(client).create(**api.given, stream=True)
+        leave(api.on(client).create(**api.given, stream=True))
+        gc.collect()
+
+    async def aasked(client: Any) -> None:
+        await aleave(await api.on(client).create(**api.given, stream=True))
+        gc.collect()
+
+    def leave(stream: Any) -> None:
         if way == "left by with":
             with stream:
                 read(stream)
@@ -98,8 +98,7 @@ def test_a_stream_that_is_left(api: Api, way: str, provider: ProviderServer) -> 
         if way == "closed":
             stream.close()
 
-    async def aasked(client: Any) -> None:
-        stream = await api.on(client).create(**api.given, stream=True)
+    async def aleave(stream: Any) -> None:
         if way == "left by with":
             async with stream:
                 await aread(stream)
