@@ -371,12 +371,6 @@ class TestMetadata:
         }
         assert "sk-" not in repr(row)
 
-    def test_counting_tokens_is_no_generation(self, provider: ProviderServer, client: Any) -> None:
-        provider.route("/v1/messages/count_tokens", whole({"input_tokens": 3}, {}))
-        with traced() as (captured, _):
-            assert client.messages.count_tokens(model="m", messages=ASKED).input_tokens == 3
-            assert captured.rows == []
-
     def test_braintrusts_own_name(self, provider: ProviderServer, client: Any) -> None:
         provider.route("/v1/messages", message())
         with traced(span_names="braintrust") as (captured, _):

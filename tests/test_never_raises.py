@@ -21,8 +21,8 @@ from tests.loopback.provider import ProviderServer
 
 # The application's own call runs through these, and they do nothing but pass it on and call guarded functions.
 PASSING_ON = {
-    "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Seam._stream", "Seam._astream",
-    "Seam._stream_close", "Seam._response_close", "Seam._aresponse_close", "followed", "afollowed",
+    "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Seam._closing", "Seam._raw_closing",
+    "followed", "afollowed",
     "ImportHook.find_spec", "_found_by_others", "Watch.__del__", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
 }  # fmt: skip
 # The guard itself; and what only a person asks for, and answers to a person.

@@ -185,7 +185,8 @@ def said_by_message(chunks: list[Json]) -> Json:
             block["signature"] = delta.get("signature", block.get("signature"))
         elif chunk["type"] == "message_delta":
             counts = {name: count for name, count in (chunk.get("usage") or {}).items() if count is not None}
-            message = {**message, **chunk["delta"], "usage": {**message["usage"], **counts}}
+            edits = {name: chunk[name] for name in ("context_management",) if chunk.get(name)}
+            message = {**message, **chunk["delta"], **edits, "usage": {**message["usage"], **counts}}
     content = []
     for block in blocks.values():
         pieces = block.pop("json")
@@ -284,7 +285,15 @@ def test_an_exchange_is_the_span_that_the_recording_says(
     else:
         prompt = [{"role": "system", "content": body["system"]}] if body.get("system") else []
         assert row["input"] == [*body["messages"], *prompt]
-        names = ("role", "content", "stop_reason", "stop_sequence")
+        names = (
+            "role",
+            "content",
+            "stop_reason",
+            "stop_sequence",
+            "stop_details",
+            "container",
+            "context_management",
+        )
         assert row["output"] == {name: answer[name] for name in names if answer.get(name) is not None}
     expected: Json = (
         {} if found.api == "chat" and not answer.get("usage") else tokens(found.api, answer["usage"])

@@ -29,6 +29,11 @@ EXTENSIONS = {
     ("messages", "stream"): "in the models of the two kinds of call, not in what they share",
 }
 
+# Rows of which the newest SDK has no models.
+GONE = {
+    "complete": "anthropic 2 dropped the method; 0.20 to 1 have it, and a client's `post` still leads there"
+}
+
 
 def model(dotted: str) -> Any:
     """Gives what a dotted name leads to."""
@@ -76,6 +81,8 @@ def resolves(root: Any, path: str) -> bool:
 
 def cases() -> Iterator[Any]:
     for endpoint in ENDPOINTS:
+        if endpoint.api in GONE:
+            continue
         for paths in endpoint.parameters.values():
             for path in paths:
                 yield pytest.param(

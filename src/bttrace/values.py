@@ -8,6 +8,7 @@ that a stream's chunks need no conversion. What is absent, or of the wrong type,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 
 
@@ -103,6 +104,8 @@ def plain(value: object) -> object:
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")  # the form in which a provider sends it
     found = members(value)
     if not found:
         return str(value)

@@ -1,5 +1,8 @@
 """Every builder of provider replies under one name; tests import from here."""
 
+from tests.loopback.anthropic_batches import batch, batch_results, token_count
+from tests.loopback.anthropic_blocks import content, content_stream
+from tests.loopback.anthropic_completions import completion, completion_stream
 from tests.loopback.anthropic_messages import (
     MESSAGE_USAGE,
     anthropic_error,
@@ -19,8 +22,14 @@ __all__ = [
     "Reply",
     "anthropic_error",
     "anthropic_error_event",
+    "batch",
+    "batch_results",
     "chat",
     "chat_stream",
+    "completion",
+    "completion_stream",
+    "content",
+    "content_stream",
     "embeddings",
     "html",
     "message",
@@ -29,4 +38,5 @@ __all__ = [
     "response",
     "response_stream",
     "sse",
+    "token_count",
 ]

@@ -1,6 +1,8 @@
-"""Who answers a client's calls, and so whose price applies. PURE."""
+"""Who answers a client's calls, and so whose price applies, and which model an address names. PURE."""
 
 from __future__ import annotations
+
+import re
 
 # host, or its end -> provider
 _HOSTS = {
@@ -20,10 +22,21 @@ _HOSTS = {
     ".openai.azure.com": "azure",
     ".services.ai.azure.com": "azure",
     ".amazonaws.com": "bedrock",
+    ".api.aws": "bedrock",  # Mantle, which openai's own client asks too (openai 3.52, `providers/bedrock.py`)
     ".googleapis.com": "google",
 }
-# part of the client's class name -> provider
-_CLIENTS = {"Azure": "azure", "Bedrock": "bedrock", "Vertex": "vertex", "Foundry": "azure"}
+# part of the client's class name -> provider; Anthropic itself answers, and bills, on two clouds of others
+_CLIENTS = {
+    "AnthropicAWS": "anthropic",
+    "AnthropicGoogleCloud": "anthropic",
+    "Azure": "azure",
+    "Bedrock": "bedrock",
+    "Vertex": "vertex",
+    "Foundry": "azure",
+}
+# The model's place in an address, where a client takes it out of the body: Bedrock's and Vertex's
+# (anthropic 2.11, `lib/bedrock/_client.py` and `lib/vertex/_client.py`).
+_MODEL = re.compile(r"/models?/(.+?)(?:/invoke(?:-with-response-stream)?|:(?:rawPredict|streamRawPredict))")
 
 
 def provider_name(client: str, host: str, sdk_provider: str) -> str:
@@ -39,3 +52,9 @@ def provider_name(client: str, host: str, sdk_provider: str) -> str:
         if host == end or (end.startswith(".") and host.endswith(end)):
             return name
     return sdk_provider
+
+
+def model_named(path: str) -> str | None:
+    """Gives the model that the path of a request names, unquoted as the path is."""
+    found = _MODEL.search(path)
+    return found[1] if found else None

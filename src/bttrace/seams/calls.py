@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any
 
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
-from ..providers.hosts import provider_name
+from ..providers.hosts import model_named, provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
 from ..values import json_object
@@ -156,7 +156,11 @@ class Call:
             provider=provider_name(self.client, _host(self.request), self._shared.provider.name),
             sdk=self._shared.provider.sdk,
             endpoint=self._endpoint,
-            request={**self._placed, **(self.form or _json(_content(self.request))[0])},
+            request={
+                **_named(self.request),
+                **self._placed,
+                **(self.form or _json(_content(self.request))[0]),
+            },
             response=response,
             body=body,
             started=self._recorder.clock.epoch(self.started),
@@ -185,6 +189,11 @@ class Call:
 
 def _host(request: Any) -> str:
     return str(request.url.host) if request is not None else ""
+
+
+def _named(request: Any) -> Json:
+    model = model_named(request.url.path) if request is not None else None
+    return {"model": model} if model else {}
 
 
 def _content(message: Any) -> bytes:

@@ -1,7 +1,8 @@
 """Anthropic messages. PURE.
 
-Source: `Message` and `RawMessageStreamEvent` of anthropic 2.11 (`types`). Anthropic counts
-cached tokens beside the input's, not within them, so the prompt's tokens are a sum.
+Source: `BetaMessage` and `BetaRawMessageStreamEvent` of anthropic 2.11 (`types/beta`), which
+have all that those without beta have, and more. Anthropic counts cached tokens beside the
+input's, not within them, so the prompt's tokens are a sum.
 """
 
 from __future__ import annotations
@@ -79,13 +80,18 @@ class MessageFold:
         elif kind == "message_start":
             self._message = json_object(plain(field(chunk, "message")))
         elif kind == "message_delta":
-            self._message.update(json_object(plain(members(field(chunk, "delta")))))
+            self._update(self._message, members(field(chunk, "delta")))
             beside = {name: value for name, value in members(chunk).items() if name not in _NOT_IN_MESSAGE}
-            self._message.update(json_object(plain(beside)))
-            counted = json_object(plain(field(chunk, "usage")))
-            usage = {**json_object(self._message.get("usage"))}
-            usage.update({name: value for name, value in counted.items() if value is not None})
-            self._message["usage"] = usage
+            self._update(self._message, beside)
+            usage = self._message["usage"] = {**json_object(self._message.get("usage"))}
+            self._update(usage, members(field(chunk, "usage")))
+
+    @staticmethod
+    def _update(held: Json, said: Json) -> None:
+        """Takes what an event says; a null says nothing of what is already known."""
+        held.update(
+            {name: plain(value) for name, value in said.items() if value is not None or name not in held}
+        )
 
     def _start(self, index: int, block: Json) -> None:
         self._blocks[index] = block
@@ -134,11 +140,14 @@ MESSAGES = Endpoint(
     api="messages",
     braintrust_name="anthropic.messages.create",
     braintrust_streamed_name="anthropic.messages.stream",
-    request_model="anthropic.types.message_create_params.MessageCreateParamsBase",
-    response_model="anthropic.types.Message",
-    chunk_model="anthropic.types.RawMessageStreamEvent",
+    request_model="anthropic.types.beta.message_create_params.MessageCreateParamsBase",
+    response_model="anthropic.types.beta.BetaMessage",
+    chunk_model="anthropic.types.beta.BetaRawMessageStreamEvent",
     input=with_system,
-    output=("role", "content", "stop_reason", "stop_sequence"),
+    output=(
+        *("role", "content", "stop_reason", "stop_sequence", "stop_details"),
+        *("container", "context_management"),
+    ),
     usage={
         "prompt_tokens": _PROMPT,
         "completion_tokens": ("usage.output_tokens",),
@@ -160,8 +169,16 @@ MESSAGES = Endpoint(
         "service_tier": ("service_tier",),
         "stream": ("stream",),
         "user_id": ("metadata.user_id",),
+        "context_management": ("context_management",),
     },
-    details={"response_id": "id", "service_tier": "usage.service_tier"},
+    details={
+        "response_id": "id",
+        "service_tier": "usage.service_tier",
+        "speed": "usage.speed",
+        "server_tool_use": "usage.server_tool_use",
+        # Compaction, and a model that advises, spend tokens of their own beside the usage's sums.
+        "usage_iterations": "usage.iterations",
+    },
     finish_reason=lambda response: text(response.get("stop_reason")),
     tools=openai_tools,
     is_first_token=is_first_token,
