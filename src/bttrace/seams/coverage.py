@@ -48,5 +48,5 @@ def not_covered(missing: Sequence[str]) -> str:
     seen: dict[str, None] = {}
     for place in missing:
         _, owner, name = place.rsplit(".", 2)
-        seen[("async " if owner.startswith("Async") else "") + _SEEN[name]] = None
+        seen[("async " if owner.startswith("Async") else "") + _SEEN.get(name, name)] = None
     return ", ".join(seen)
