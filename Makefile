@@ -1,5 +1,6 @@
 # make demo    set up, run two real agents under the hook, print what was traced
 # make test    set up, check and test everything
+# make matrix  test old and new versions of the SDKs, of braintrust, of wrapt and of Python
 # make bench   set up, measure
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KIN := $(VENV)/.kin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint matrix bench clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bttrace needs Python 3.10 or newer; say which: make PYTHON=python3.12 ...")'
@@ -39,10 +40,14 @@ lint: $(READY)
 
 test: lint $(KIN)
 	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.matrix --quick
+
+matrix:
+	$(PYTHON) -m tests.matrix
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 
 clean:
-	rm -rf $(VENV) .bttrace .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .matrix .bttrace .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

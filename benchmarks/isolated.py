@@ -62,8 +62,8 @@ def run(*, quick: bool) -> None:
     current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
     seam = Seam(PROVIDER, recorder, Tracers(recorder.exit_sooner, to_braintrust=True), current)
     seam.patch(sdks["traced"], ledger)
-    if seam.missing:
-        raise RuntimeError(f"the stand-in lacks {', '.join(seam.missing)}")
+    if seam.coverage.missing:
+        raise RuntimeError(f"the stand-in lacks {', '.join(seam.coverage.missing)}")
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bttrace.path import folder
+from tests.matrix.interpreters import candidates
 
 ROOT = Path(__file__).parents[1]
 FOLDER = folder()
@@ -101,12 +101,9 @@ def journal_rows(journals: Path) -> list[dict[str, Any]]:
 @cache
 def other_python(version: str) -> str | None:
     """The path of another Python, from PATH or from pyenv, which knows nothing of bttrace."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [shutil.which(f"python{version}"), *map(str, pyenv.glob(f"{version}.*/bin/python"))]
     code = "import sys; print('%d.%d' % sys.version_info[:2]); __import__('bttrace')"
-    for candidate in candidates:
-        if candidate is not None:
-            tried = finished([candidate, "-c", code])
-            if tried.out.strip() == version and "bttrace" in tried.err:
-                return candidate
+    for candidate in candidates(version):
+        tried = finished([candidate, "-c", code])
+        if tried.out.strip() == version and "bttrace" in tried.err:
+            return candidate
     return None

@@ -26,6 +26,7 @@ COMMANDS = [
 SET_UP = {
     "make demo",
     "make test",
+    "make matrix",
     "make bench",
 }  # they make an environment; `make demo`'s agents run here all the same
 PICTURE = README.split("$ bttrace run --exporter local examples/openai_agent.py\n")[1].split("```")[0]

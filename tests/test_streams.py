@@ -663,3 +663,17 @@ class TestManualClock:
                 list(stream)
             metrics = only(captured)["metrics"]
         assert metrics["time_to_first_token"] == 0.0
+
+
+@each_stream
+def test_reading_on_after_closing_fails_for_the_reader_alone(api: Api, provider: ProviderServer) -> None:
+    provider.route(api.path, replace(api.streamed(), gap=0.1))
+    with traced() as (captured, _), api.client(provider) as client:
+        stream = begun(api, client)
+        read(stream, HEARD[api.name])
+        stream.close()
+        with pytest.raises(Exception, match=r"Connection error|Bad file descriptor"):
+            next(stream)
+        row = only(captured)
+    assert row["metadata"]["stream_end"] == "closed"
+    assert "error" not in row

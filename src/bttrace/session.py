@@ -159,7 +159,7 @@ def status() -> Status:
         enabled=True,
         exporters=settings.exporters,
         project=(settings.project_id or settings.project) if "braintrust" in settings.exporters else None,
-        patched=tuple(Seen(name, seam.version, tuple(seam.missing)) for name, seam in seams.items()),
+        patched=tuple(Seen(name, seam.version, tuple(seam.coverage.missing)) for name, seam in seams.items()),
         waiting_for=tuple(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)),
         sinks={sink.name: sink.counts() for sink in sinks},
         dropped=wiring.recorder.dropped if wiring is not None else 0,

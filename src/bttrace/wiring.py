@@ -29,6 +29,7 @@ from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
 from .seams.calls import Call
+from .seams.coverage import not_covered
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.braintrust import BraintrustSink
@@ -79,13 +80,17 @@ class Wiring:
         seam = Seam(described, self.recorder, self._neighbours, self._current)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
+        if not seam.coverage.known:
+            say_once(f"{name} {seam.version} is not an SDK that bttrace knows, and is not traced.")
+            return
+        _say_missing(seam.coverage.missing, name, seam.version)
         for module in described.stream_helpers:
-            self._hook.watch(module, lambda loaded: seam.patch_helpers(loaded, self._ledger))
-        if seam.missing:
-            say_once(
-                f"{name} {seam.version} is not fully covered: {', '.join(seam.missing)} not found. "
-                "The application is not affected; update bttrace."
-            )
+            self._hook.watch(module, lambda loaded: self._patch_helpers(seam, loaded))
+
+    def _patch_helpers(self, seam: Seam, module: ModuleType) -> None:
+        before = len(seam.coverage.missing)
+        seam.patch_helpers(module, self._ledger)
+        _say_missing(seam.coverage.missing[before:], module.__name__, seam.version)
 
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
@@ -101,6 +106,14 @@ def _environment(settings: Config) -> Json | None:
         told, _ = env_file(path)  # what is wrong with it was said where the key was looked for
         kind, name = told.get("BRAINTRUST_ENVIRONMENT_TYPE"), told.get("BRAINTRUST_ENVIRONMENT_NAME")
     return environment(os.environ, kind, name)
+
+
+def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
+    if missing:
+        say_once(
+            f"{name} {version} is traced in part. Not covered: {not_covered(missing)}; "
+            "bttrace.status() names what is missing. The application is not affected."
+        )
 
 
 def _sinks(settings: Config) -> list[Sink]:

@@ -53,6 +53,13 @@ class Endpoints:
             raise Refusal(400, "name: Expected non-empty string")
         return self.catalog.create_project(self._org_id(request, body), name, _text(body, "description"))
 
+    def register_project(self, request: Request) -> object:
+        """What braintrust before 0.47 asks the app for, instead of `create_project`."""
+        body = _object(request)
+        return {
+            "project": self.catalog.create_project(_required(body, "org_id"), _required(body, "project_name"))
+        }
+
     def projects(self, request: Request) -> object:
         name, org = request.query.get("project_name"), request.query.get("org_name")
         if org is not None and self.catalog.org_id(org) is None:
@@ -238,6 +245,7 @@ def _means(rows: list[Row]) -> dict[str, Entry]:
 
 _PATHS: tuple[tuple[str, str, Callable[..., object]], ...] = (
     ("POST", "/api/apikey/login", Endpoints.login),
+    ("POST", "/api/project/register", Endpoints.register_project),
     ("POST", "/api/base_experiment/get_id", Endpoints.base_experiment),
     ("GET", "/version", Endpoints.version),
     ("POST", "/v1/project", Endpoints.create_project),

@@ -116,6 +116,8 @@ class Call:
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
+        if self.ended is not None:
+            return  # it was closed, and what its stream raised then is nobody's error
         message = "the call was cancelled" if isinstance(error, CancelledError) else str(error)
         request_id = getattr(error, "request_id", None)
         known = request_id if isinstance(request_id, str) else None

@@ -29,6 +29,7 @@ from ..patch import Ledger, Wrapper
 from ..record import Recorder
 from .callers import LIBRARIES, folders, frames_of_call
 from .calls import Call, Shared
+from .coverage import Coverage
 from .forms import form
 from .routes import Routes
 from .streams import (
@@ -45,7 +46,10 @@ from .streams import (
 
 
 class Seam:
-    """One SDK as it is patched. `missing` names what was not there to patch."""
+    """One SDK as it is patched, and what of it could not be.
+
+    Where something is missing, every call still ends: a stream that cannot be watched, when it begins.
+    """
 
     def __init__(
         self,
@@ -62,10 +66,11 @@ class Seam:
         self._libraries = LIBRARIES
         self._current = current
         self._sdk: ModuleType | None = None
-        self.missing: list[str] = []
+        self.coverage = Coverage()
         self._begun = guarded(self._begin)
         self._attempted = guarded(self._attempt)
         self._answered = guarded(self._answer)
+        self._watched = guarded(self._watch)
         self._returned = guarded(self._return)
         self._failed = guarded(Call.fail)
         self._closed = guarded(self._close)
@@ -77,15 +82,17 @@ class Seam:
         return str(getattr(self._sdk, "__version__", "unknown"))
 
     def patch(self, sdk: ModuleType, ledger: Ledger) -> None:
-        """Patches an SDK that has been imported; what it lacks goes to `missing`."""
+        """Patches an SDK that has been imported; what it lacks goes to `coverage`."""
         self._sdk = sdk
-        self._libraries += (os.path.dirname(str(sdk.__file__)) + os.sep,)
+        self._libraries += tuple(os.path.join(folder, "") for folder in getattr(sdk, "__path__", ()))
         for module, owner, name, wrapper in self._places(sdk.__name__):
             where = f"{sdk.__name__}.{module}"
             cls = getattr(sys.modules.get(where), owner, None)
             if not isinstance(cls, type) or not ledger.wrap(cls, name, wrapper):
-                self.missing.append(f"{where}.{owner}.{name}")
-            elif name == "request":
+                self.coverage.lacks(where, owner, name)
+                continue
+            self.coverage.known = True
+            if name == "request":
                 self._libraries = tuple(dict.fromkeys((*self._libraries, *folders(cls))))
 
     def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
@@ -93,10 +100,10 @@ class Seam:
         for name in self._provider.stream_helpers[module.__name__]:
             cls = getattr(module, name, None)
             if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._closing):
-                self.missing.append(f"{module.__name__}.{name}.close")
+                self.coverage.lacks(module.__name__, name, "close")
 
     def _places(self, sdk: str) -> tuple[tuple[str, str, str, Wrapper], ...]:
-        chunks, achunks = self._reading(watched, followed), self._reading(watched, afollowed)
+        chunks, achunks = self._reading(self._watched, followed), self._reading(self._watched, afollowed)
         pieces, apieces = self._reading(watched_pieces, followed), self._reading(watched_pieces, afollowed)
         lines, alines = self._reading(watched_lines, followed), self._reading(watched_lines, afollowed)
         places = (
@@ -118,14 +125,20 @@ class Seam:
             ("_response", "AsyncAPIResponse", "iter_text", apieces),
             ("_response", "AsyncAPIResponse", "iter_lines", alines),
         )
-        if f"{sdk}._decoders.jsonl" not in sys.modules:  # of the SDKs, only some read JSON lines
+        decoders = sys.modules.get(f"{sdk}._decoders.jsonl")  # of the SDKs, only some read JSON lines
+        if decoders is None:
             return places
+        # anthropic has had them from 0.36 on, and a way to close them only later.
+        closable = [
+            name
+            for name in ("JSONLDecoder", "AsyncJSONLDecoder")
+            if hasattr(vars(decoders).get(name), "close")
+        ]
         return (
             *places,
             ("_decoders.jsonl", "JSONLDecoder", "__decode__", chunks),
             ("_decoders.jsonl", "AsyncJSONLDecoder", "__decode__", achunks),
-            ("_decoders.jsonl", "JSONLDecoder", "close", self._closing),
-            ("_decoders.jsonl", "AsyncJSONLDecoder", "close", self._closing),
+            *(("_decoders.jsonl", name, "close", self._closing) for name in closable),
         )
 
     # What the SDK calls. Each passes everything on, and does no more of its own than
@@ -187,11 +200,11 @@ class Seam:
         return request
 
     def _process_response(
-        self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         call = self._current.get()
         if call is not None:
-            self._answered(call, kwargs)
+            self._answered(call, client, kwargs)
         return wrapped(*args, **kwargs)
 
     def _reading(self, watch_of_it: Callable[[Any], Watch | None], follow: Callable[..., Any]) -> Wrapper:
@@ -238,10 +251,12 @@ class Seam:
             call.parent = self._neighbours.exported() or call.parent
         call.attempts += 1
 
-    def _answer(self, call: Call, kwargs: Mapping[str, Any]) -> None:
+    def _answer(self, call: Call, client: Any, kwargs: Mapping[str, Any]) -> None:
         """Takes the response: to be read by us once the call ends, or by the application as a stream."""
         response = kwargs["response"]
         call.headers = response.headers
+        if call.request is None:
+            call.request = response.request
         if response.is_error:
             return  # the SDK tries again or raises
         if watch_of(response) is not None:
@@ -249,9 +264,18 @@ class Seam:
         if response.is_closed and not kwargs["stream"]:
             call.response = response
             return
+        if kwargs["stream"] and isinstance(client, self.coverage.unwatched):
+            return  # nobody would tell when it has been read
         call.streamed = True
         response.extensions[EXTENSION] = Watch(call)
         self._recorder.opened(call)
+
+    def _watch(self, source: Any) -> Watch | None:
+        """Gives the watch of a stream that is being made, also of a call whose answer nobody saw."""
+        call = self._current.get()
+        if call is not None and call.headers is None:
+            self._answer(call, None, {"response": http_response(source), "stream": True})
+        return watched(source)
 
     @staticmethod
     def _return(call: Call) -> None:

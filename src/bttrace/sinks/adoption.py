@@ -40,9 +40,12 @@ def adopt(span: Span, parent: Any) -> None:
     event["metrics"] = metrics
     for name in _SDK_SETS:
         event.pop(name, None)
-    child = parent.start_span(
-        name=span.name, span_attributes={"type": span.type}, start_time=start, set_current=False, **event
-    )
+    event.update(name=span.name, span_attributes={"type": span.type}, start_time=start, set_current=False)
+    try:
+        child = parent.start_span(**event)
+    except ValueError:  # braintrust before 0.5 refuses `context`, and has logged nothing yet (`logger.py`)
+        event.pop("context")
+        child = parent.start_span(**event)
     child.end(end)
 
 
