@@ -93,6 +93,12 @@ def finished(
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
+def hooked(code: str, *variables: Mapping[str, str], cwd: Path) -> Finished:
+    """Runs code under `bttrace run`, with all these variables."""
+    together = {name: value for given in variables for name, value in given.items()}
+    return finished([*RUN, "-c", code], environment(together), cwd)
+
+
 def journal_rows(journals: Path) -> list[dict[str, Any]]:
     """The rows of every journal in a folder."""
     return [json.loads(line) for file in journals.glob("*.jsonl") for line in file.read_text().splitlines()]

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,19 +21,7 @@ LIMIT = 10  # seconds that a step may take
 Story = Callable[[Api, Any], Awaitable[list[object]]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """Keeps the SDKs' many objects out of the collections that these tests ask for."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("quick_collections")
 
 
 async def begun(api: Api, client: Any) -> Any:

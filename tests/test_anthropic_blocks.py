@@ -114,12 +114,6 @@ HOW = pytest.mark.parametrize("how", ["whole", "streamed", "helper"])
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def client(provider: ProviderServer) -> Iterator[anthropic.Anthropic]:
     with MESSAGES.client(provider) as client:
         yield client

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ from tests.test_recorded_traffic import TRAFFIC
 PROMPT = "\n\nHuman: hi\n\nAssistant:"
 ASKED = {"model": "claude-2.1", "max_tokens_to_sample": 9, "prompt": PROMPT, "stop_sequences": ["\n\nHuman:"]}
 STREAMED = sorted(TRAFFIC.glob("exchanges/anthropic-complete-stream-*.json"))
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def asked(provider: ProviderServer, reply: Reply, **given: Any) -> dict[str, Any]:

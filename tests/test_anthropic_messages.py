@@ -35,12 +35,6 @@ both_ways = pytest.mark.parametrize("builder", [message, message_stream])
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def client(provider: ProviderServer) -> Iterator[anthropic.Anthropic]:
     with MESSAGES.client(provider) as client:
         yield client

@@ -29,12 +29,6 @@ both = pytest.mark.parametrize("beta", [False, True], ids=["messages", "beta.mes
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def client(provider: ProviderServer) -> Iterator[anthropic.Anthropic]:
     with MESSAGES.client(provider) as client:
         yield client

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +14,6 @@ from tests.loopback.replies import Reply, html, sse
 TIMES = {"start", "end", "duration_ms"}
 ODD: list[Any] = [None, 7, "odd", [], {}, [None], {"odd": [1]}, True]
 both_ways = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def body(content: bytes, **more: Any) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -23,12 +23,6 @@ from tests.loopback.provider import ProviderServer
 
 GIVEN = MESSAGES.given
 MEASURED = {"gen_ai.response.time_to_first_chunk"}
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def answer(request: Request) -> replies.Reply:

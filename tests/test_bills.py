@@ -5,7 +5,6 @@ of them within, so that one sum bills both. Prices are this test's own, in dolla
 """
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,12 +107,6 @@ USES = [
     ),
 ]
 each_use = pytest.mark.parametrize("use", USES, ids=repr)
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def dollars(bill: dict[str, int]) -> float:

@@ -10,10 +10,10 @@ import openai
 import pytest
 
 import bttrace
+from tests.doors import hooked
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
-from tests.processes import hooked
 
 CALL = """
 import openai
@@ -173,7 +173,7 @@ def test_a_short_script_delivers_at_exit(
     braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path
 ) -> None:
     done = hooked(CALL, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "P"}, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert (done.code, done.out, done.err) == (0, "done\n", "")
     assert len(braintrust_api.rows("P")) == 1
 
 
@@ -198,14 +198,14 @@ def test_exit_is_bounded_whatever_the_api_does(provider: ProviderServer, tmp_pat
             + "atexit.register(lambda: print(time.monotonic()))\nbegan = time.monotonic()\n"
         )
         done = hooked(program, variables, provider.env(), cwd=tmp_path)
-        assert done.returncode == 0
-        assert done.stdout.startswith("done\n")
+        assert done.code == 0
+        assert done.out.startswith("done\n")
         ended = time.monotonic()
-        assert ended - float(done.stdout.split()[1]) < 1.5 + 1.0
+        assert ended - float(done.out.split()[1]) < 1.5 + 1.0
         assert ended - began < 30
-        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert len(done.err.splitlines()) == 1, done.err
         # Which of the two comes first is a matter of milliseconds where the API never answers.
-        assert "127.0.0.1" in done.stderr or "BTTRACE_EXIT_TIMEOUT" in done.stderr
+        assert "127.0.0.1" in done.err or "BTTRACE_EXIT_TIMEOUT" in done.err
 
 
 INSIDE = """
@@ -229,7 +229,7 @@ def test_calls_inside_the_applications_own_span_become_its_children(
     done = hooked(
         INSIDE, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "Ours"}, cwd=tmp_path
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     theirs = {row["span_attributes"]["name"]: row for row in braintrust_api.rows("Theirs")}
     child = theirs["llm.generation (gpt-4o-mini-2024-07-18)"]
     assert child["span_parents"] == [theirs["inner"]["span_id"]]
@@ -261,7 +261,7 @@ def test_calls_inside_an_eval_belong_to_its_experiment(
     done = hooked(
         EVAL, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "Ours"}, cwd=tmp_path
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert braintrust_api.rows("Ours") == []
     rows = braintrust_api.rows("Evals")
     experiments = [

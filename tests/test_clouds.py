@@ -1,7 +1,7 @@
 """The SDKs' clients for somebody else's cloud: who answers is told from the client, and the span is whole."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -149,12 +149,6 @@ CLOUDS = (
     replace(BEDROCK_OPENAI, api=RESPONSES, asks=("/openai/v1/responses", "/openai/v1/responses")),
 )
 each_cloud = pytest.mark.parametrize("cloud", CLOUDS, ids=repr)
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def streamable(cloud: Cloud) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,12 +66,6 @@ STREAMS = [
     ),
 ]
 each_stream = pytest.mark.parametrize("said", STREAMS, ids=repr)
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def routed(said: Said, provider: ProviderServer) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -18,11 +17,10 @@ import pytest
 from bttrace.journal import newest, printed, rows
 from bttrace.model import Attachment
 from bttrace.tree import Ink, drawn, traces
+from tests.doors import FOLDER, LOCAL, PYTHON, Finished, environment, finished, hooked
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
-from tests.processes import environment, hooked
 
-LOCAL = {"BTTRACE_EXPORTER": "local"}
 FIELDS = {
     "id", "span_id", "root_span_id", "span_attributes", "created", "input", "output", "metadata", "metrics", "context",
 }  # fmt: skip
@@ -45,7 +43,7 @@ def _journals(folder: Path) -> list[Path]:
 
 def test_each_span_is_one_line_with_the_public_names(provider: ProviderServer, tmp_path: Path) -> None:
     done = hooked(CALL * 2, LOCAL, provider.env(), cwd=tmp_path)
-    assert done.returncode == 0
+    assert done.code == 0
     [journal] = _journals(tmp_path)
     assert re.fullmatch(r"\d{8}T\d{6}Z-\d+\.jsonl", journal.name)
     assert journal.stat().st_mode & 0o777 == 0o600
@@ -66,7 +64,7 @@ openai.OpenAI().chat.completions.create(model="m", messages=[{{"role": "user", "
 def test_attachments_are_kept_beside_the_journal_once(provider: ProviderServer, tmp_path: Path) -> None:
     for _ in range(2):
         done = hooked(SEES * 2, LOCAL, provider.env(), cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
     [file] = (tmp_path / ".bttrace" / "attachments").iterdir()
     assert file.read_bytes() == PICTURE
     assert file.name == f"{hashlib.sha256(PICTURE).hexdigest()}.png"
@@ -84,15 +82,15 @@ def test_attachments_are_kept_beside_the_journal_once(provider: ProviderServer, 
     for row in found:
         content = json.loads(json.dumps(row["input"]))[0]["content"]
         assert [part["image_url"]["url"] for part in content] == [told, told]
-    assert "image/png 72 B  image/png 72 B" in _show(tmp_path).stdout
+    assert "image/png 72 B  image/png 72 B" in _show(tmp_path).out
 
 
 def test_attachments_that_cannot_be_kept_are_one_message(provider: ProviderServer, tmp_path: Path) -> None:
     (tmp_path / ".bttrace").mkdir()
     (tmp_path / ".bttrace" / "attachments").write_text("in the way")
     done = hooked(SEES * 2, LOCAL, provider.env(), cwd=tmp_path)
-    assert done.returncode == 0
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("bttrace: ")]
+    assert done.code == 0
+    [line] = [line for line in done.err.splitlines() if line.startswith("bttrace: ")]
     assert "the journal only says what it was" in line
     [journal] = _journals(tmp_path)
     found, damaged = rows(journal)
@@ -103,7 +101,7 @@ def test_attachments_that_cannot_be_kept_are_one_message(provider: ProviderServe
 
 def test_the_console_shows_type_and_size(provider: ProviderServer, tmp_path: Path) -> None:
     done = hooked(SEES, {"BTTRACE_EXPORTER": "console"}, provider.env(), cwd=tmp_path)
-    assert "image/png 72 B" in done.stderr
+    assert "image/png 72 B" in done.err
 
 
 def test_a_tree_shows_the_first_attachments_and_how_many_more() -> None:
@@ -118,30 +116,24 @@ def test_run_prints_the_trees_at_exit_plain_without_a_terminal(
     provider: ProviderServer, tmp_path: Path
 ) -> None:
     done = hooked(CALL, LOCAL, provider.env(), cwd=tmp_path)
-    assert done.stdout == ""
-    assert "\x1b" not in done.stderr
+    assert done.out == ""
+    assert "\x1b" not in done.err
     assert re.search(
-        r"^llm\.generation \(gpt-4o-mini-2024-07-18\)  [\d.]+ m?s  .*in, .*out$", done.stderr, re.MULTILINE
+        r"^llm\.generation \(gpt-4o-mini-2024-07-18\)  [\d.]+ m?s  .*in, .*out$", done.err, re.MULTILINE
     )
-    assert f"kept in {_journals(tmp_path)[0].relative_to(tmp_path)}" in done.stderr
+    assert f"kept in {_journals(tmp_path)[0].relative_to(tmp_path)}" in done.err
 
 
 def test_the_sitecustomize_door_prints_no_tree(provider: ProviderServer, tmp_path: Path) -> None:
-    folder = subprocess.run(
-        [sys.executable, "-m", "bttrace.path"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    variables = environment(LOCAL, provider.env(), {"PYTHONPATH": folder})
-    done = subprocess.run(
-        [sys.executable, "-c", CALL], env=variables, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert (done.stdout, done.stderr) == ("", "")
+    done = finished([PYTHON, "-c", CALL], environment({**LOCAL, **provider.env()}, FOLDER), tmp_path)
+    assert done == Finished(0, "", "")
     assert len(_journals(tmp_path)) == 1
 
 
 def test_a_killed_process_leaves_every_finished_line_whole(provider: ProviderServer, tmp_path: Path) -> None:
     code = CALL * 3 + "import os, signal, time\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)\n"
     done = hooked(code, LOCAL, provider.env(), cwd=tmp_path)
-    assert done.returncode == -signal.SIGKILL
+    assert done.code == -signal.SIGKILL
     found, damaged = rows(_journals(tmp_path)[0])
     assert (len(found), damaged) == (3, 0)
 
@@ -149,7 +141,7 @@ def test_a_killed_process_leaves_every_finished_line_whole(provider: ProviderSer
 def test_a_forked_child_keeps_a_journal_of_its_own(provider: ProviderServer, tmp_path: Path) -> None:
     code = CALL + "import os\npid = os.fork()\n" + CALL + "os.waitpid(pid, 0) if pid else None\n"
     done = hooked(code, LOCAL, provider.env(), cwd=tmp_path)
-    assert done.returncode == 0
+    assert done.code == 0
     counts = sorted(len(rows(journal)[0]) for journal in _journals(tmp_path))
     assert counts == [1, 2]
 
@@ -157,15 +149,14 @@ def test_a_forked_child_keeps_a_journal_of_its_own(provider: ProviderServer, tmp
 def test_a_journal_that_cannot_be_written_is_one_message(provider: ProviderServer, tmp_path: Path) -> None:
     (tmp_path / ".bttrace").write_text("in the way")
     done = hooked(CALL * 3 + "print('fine')", LOCAL, provider.env(), cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "fine\n")
-    [line] = [line for line in done.stderr.splitlines() if line]
+    assert (done.code, done.out) == (0, "fine\n")
+    [line] = [line for line in done.err.splitlines() if line]
     assert str(tmp_path / ".bttrace") in line
     assert "BTTRACE_JOURNAL_DIR" in line
 
 
-def _show(cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bttrace.show"]
-    return subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True, check=False)
+def _show(cwd: Path) -> Finished:
+    return finished([PYTHON, "-m", "bttrace.show"], cwd=cwd)
 
 
 def test_show_prints_the_newest_journal_and_counts_damage(provider: ProviderServer, tmp_path: Path) -> None:
@@ -174,15 +165,15 @@ def test_show_prints_the_newest_journal_and_counts_damage(provider: ProviderServ
     with journal.open("a") as file:
         file.write('{"broken": \n[1]\n')
     done = _show(tmp_path)
-    assert done.returncode == 0
-    assert done.stdout.startswith("llm.generation (gpt-4o-mini-2024-07-18)")
-    assert done.stderr == f"bttrace: 2 damaged lines of {journal.relative_to(tmp_path)} skipped.\n"
+    assert done.code == 0
+    assert done.out.startswith("llm.generation (gpt-4o-mini-2024-07-18)")
+    assert done.err == f"bttrace: 2 damaged lines of {journal.relative_to(tmp_path)} skipped.\n"
 
 
 def test_show_without_a_journal_says_how_to_make_one(tmp_path: Path) -> None:
     done = _show(tmp_path)
-    assert done.returncode == 1
-    assert "bttrace run --exporter local" in done.stderr
+    assert done.code == 1
+    assert "bttrace run --exporter local" in done.err
 
 
 def _row(span: str, parent: str | None, start: float, **more: object) -> dict[str, object]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.doors import ROOT
 from tests.matrix import __main__ as matrix
 from tests.matrix import environments
 from tests.matrix.environments import Failed, Tools
 from tests.matrix.interpreters import interpreter
 from tests.matrix.table import ROWS, Row, quick_rows
-from tests.processes import ROOT
 
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 

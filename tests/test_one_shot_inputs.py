@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,12 +38,6 @@ TALKS: dict[str, Callable[[list[Any]], Any]] = {
         {**item, "content": (part for part in [{"type": "text", "text": "hi"}])} for item in items
     ],
 }
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def talk_of(api: Api) -> str:

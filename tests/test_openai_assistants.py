@@ -1,6 +1,5 @@
 """The runs of OpenAI's assistants: each token once, whether a run is polled, streamed, or both."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -30,12 +29,6 @@ MESSAGE = {"role": "user", "content": "hi"}
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's: the API is old by now
 each_kind = pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def created(**given: Any) -> Make:

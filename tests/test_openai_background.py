@@ -1,7 +1,6 @@
 """Responses in the background: their tokens count once, whichever call first hears that they have ended."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +15,6 @@ from tests.ways import Make, Row, row, rows
 
 PATH = "/v1/responses/resp_loopback"
 each_kind = pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def in_background(reply: Reply, **changed: Any) -> Reply:

@@ -21,12 +21,6 @@ TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def client(provider: ProviderServer) -> Iterator[openai.OpenAI]:
     with CHAT.client(provider) as client:
         yield client

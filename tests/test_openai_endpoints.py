@@ -1,7 +1,6 @@
 """What the span of each OpenAI endpoint says that answers at once, from sync and from async clients."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,6 @@ from tests.ways import Row, row
 
 # The SDK's own, of endpoints that are old by now.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 @pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])

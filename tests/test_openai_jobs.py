@@ -1,6 +1,5 @@
 """Batches and videos: what is begun and what has ended, each a task of its own."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from tests.ways import Make, row, rows
 TIMES = {"start": BEGUN, "end": BEGUN}
 each_kind = pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def batched(client: Any) -> Any:

@@ -1,6 +1,5 @@
 """Every kind of item that a streamed OpenAI response can put out, read to the end and left early."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,12 +18,6 @@ GENERATES = {
 }
 each_item = pytest.mark.parametrize("item", ITEMS, ids=repr)
 each_kind = pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def completed(*items: Item) -> Json:

@@ -41,12 +41,6 @@ SPOKEN: dict[str, Any] = {
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def client(provider: ProviderServer) -> Iterator[openai.OpenAI]:
     with RESPONSES.client(provider) as client:
         yield client

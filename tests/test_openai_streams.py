@@ -1,6 +1,5 @@
 """Streams of OpenAI's other endpoints: the span is that of the same call unstreamed, and of one left early, what came."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,12 +24,6 @@ SEGMENTS: Any = [
     {"id": f"seg_{index}", "start": 0.0, "end": 1.0, "speaker": speaker, "text": text}
     for index, (speaker, text) in enumerate([("A", "Hi. "), ("B", "Hello.")])
 ]
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 def completed(**given: Any) -> Make:

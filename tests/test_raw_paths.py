@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from tests.loopback.provider import ProviderServer
 from tests.parity import Seen, aoutcome, outcome, seen_alike, told
 
 MINE = {"extra_headers": {"x-mine": "1"}}
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
 
 
 async def settled(value: Any) -> Any:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bttrace import config
+from tests.doors import ROOT, environment
 from tests.loopback.braintrust import BraintrustServer
-from tests.processes import ROOT, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -32,9 +32,11 @@ SET_UP = {
 PICTURE = README.split("$ bttrace run --exporter local examples/openai_agent.py\n")[1].split("```")[0]
 
 
-def _in_shell(command: str, cwd: Path, *variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _in_shell(
+    command: str, cwd: Path, variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a command as a reader would: `python` and `bttrace` are those of this environment."""
-    own = environment(*variables)
+    own = environment(variables)
     own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
     serve = [sys.executable, str(ROOT / "examples" / "provider_server.py"), "--", "sh", "-c", command]
     return subprocess.run(serve, env=own, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)

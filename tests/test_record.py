@@ -18,10 +18,10 @@ from bttrace.model import Span
 from bttrace.record import LIMIT, Recorder
 from bttrace.shape import Place, Style
 from bttrace.testing import CountedIds, ManualClock, capture
+from tests.doors import hooked
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
-from tests.processes import hooked
 
 
 class Ended:
@@ -269,6 +269,6 @@ def test_every_span_is_delivered_once_by_the_exit(program: str, spans: int, tmp_
     with BraintrustServer() as server, ProviderServer() as provider:
         provider.reply(answer)
         done = hooked(program, server.env(), provider.env(), cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.code, done.err) == (0, "")
         assert len(server.rows()) == spans
         assert set(server.deliveries.values()) == {1}

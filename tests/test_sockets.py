@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,19 +15,7 @@ from tests.loopback.provider import ProviderServer
 PATIENCE = 5.0  # seconds in which the server must notice
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """Keeps the SDKs' many objects out of the collections that these tests ask for."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("quick_collections")
 
 
 def begun(api: Api, client: Any) -> Any:

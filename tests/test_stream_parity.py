@@ -19,12 +19,6 @@ from tests.parity import aoutcome, outcome, seen_alike, told
 each_openai = pytest.mark.parametrize("api", [CHAT, RESPONSES], ids=repr)
 
 
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
 def looks(api: Api, value: Any) -> list[object]:
     """Gives what introspection tells of a stream, a helper or a manager."""
     sdk = api.sdk

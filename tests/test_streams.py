@@ -25,19 +25,7 @@ HEARD = {CHAT.name: 2, RESPONSES.name: 5, MESSAGES.name: 3}
 each_stream = pytest.mark.parametrize("api", [CHAT, RESPONSES, MESSAGES], ids=repr)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """Keeps the SDKs' many objects out of the collections that these tests ask for."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("quick_collections")
 
 
 def name_of(value: object) -> str:

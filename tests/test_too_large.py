@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,10 @@ import openai
 import pytest
 
 import bttrace
+from tests.doors import PYTHON, environment, finished
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
-from tests.processes import environment
 
 MB = 2**20
 IMAGE_MB = 37  # of bytes; 50 MB of base64
@@ -45,19 +43,11 @@ ask("after")
 """
 
 
-def _peak(command: list[str], *variables: dict[str, str], cwd: Path) -> float:
+def _peak(command: list[str], variables: dict[str, str], cwd: Path) -> float:
     """Runs the program; gives its peak memory, in MB."""
-    done = subprocess.run(
-        [sys.executable, *command],
-        env=environment(*variables),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return int(done.stdout) / 1024
+    done = finished([PYTHON, *command], environment(variables), cwd)
+    assert (done.code, done.err) == (0, "")
+    return int(done.out) / 1024
 
 
 def test_a_gigantic_image_harms_no_neighbour_and_memory_is_bounded(
@@ -66,7 +56,7 @@ def test_a_gigantic_image_harms_no_neighbour_and_memory_is_bounded(
     with BraintrustServer() as server:
         bare = _peak(["-c", LARGE], provider.env(), cwd=tmp_path)
         variables = {**server.env(), "BRAINTRUST_PROJECT_NAME": "P", "BTTRACE_EXIT_TIMEOUT": "60"}
-        traced = _peak(["-m", "bttrace.run", "-c", LARGE], variables, provider.env(), cwd=tmp_path)
+        traced = _peak(["-m", "bttrace.run", "-c", LARGE], {**variables, **provider.env()}, cwd=tmp_path)
         before, image, after = server.rows("P")
         assert [row["input"][0]["content"] for row in (before, after)] == ["before", "after"]
         reference = image["input"][0]["content"][0]["image_url"]["url"]

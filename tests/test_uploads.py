@@ -17,11 +17,11 @@ from bttrace.config import read
 from bttrace.model import Attachment
 from bttrace.sinks.api import BraintrustApi
 from bttrace.sinks.uploads import Uploads
+from tests.doors import hooked
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.loopback.uploads import references
-from tests.processes import hooked
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 
@@ -284,7 +284,7 @@ def test_a_forked_child_uploads_only_its_own(
     first, second = (b64encode(_picture(number)).decode() for number in (0, 1))
     program = FORKING.replace("FIRST", first).replace("SECOND", second)
     done = hooked(program, variables, provider.env(), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     assert len(braintrust_api.rows("P")) == 2
     assert len(_routes(braintrust_api, "/signed")) == 2
     assert sorted(attachment.data or b"" for attachment in braintrust_api.attachments.values()) == [
@@ -309,7 +309,7 @@ def test_a_short_script_uploads_at_exit(
 ) -> None:
     variables = {**braintrust_api.env(), "BRAINTRUST_PROJECT_NAME": "P"}
     done = hooked(SHORT, variables, provider.env(), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     [attachment] = braintrust_api.attachments.values()
     assert (attachment.data, attachment.status) == (_picture(), {"upload_status": "done"})
 
@@ -330,12 +330,12 @@ def test_exit_is_bounded_whatever_the_host_of_attachments_does(
         variables = {**server.env(), "BRAINTRUST_PROJECT_NAME": "P", "BTTRACE_EXIT_TIMEOUT": "1.5"}
         done = hooked(SHORT, variables, provider.env(), cwd=tmp_path)
         ended = time.monotonic()
-        assert done.returncode == 0
-        assert done.stdout.startswith("done\n")
-        assert ended - float(done.stdout.split()[1]) < 1.5 + 1.0
+        assert done.code == 0
+        assert done.out.startswith("done\n")
+        assert ended - float(done.out.split()[1]) < 1.5 + 1.0
         assert len(server.rows("P")) == 1
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-        assert "attachments" in done.stderr or "BTTRACE_EXIT_TIMEOUT" in done.stderr
+        assert len(done.err.splitlines()) == 1, done.err
+        assert "attachments" in done.err or "BTTRACE_EXIT_TIMEOUT" in done.err
 
 
 def test_where_rows_do_not_arrive_nothing_is_uploaded_and_one_message_says_why(
@@ -344,8 +344,8 @@ def test_where_rows_do_not_arrive_nothing_is_uploaded_and_one_message_says_why(
     braintrust_api.fault("/v1", status=500, times=None)
     variables = {**braintrust_api.env(), "BRAINTRUST_PROJECT_NAME": "P", "BTTRACE_EXIT_TIMEOUT": "1.5"}
     done = hooked(SHORT, variables, provider.env(), cwd=tmp_path)
-    assert done.returncode == 0
-    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.code == 0
+    assert len(done.err.splitlines()) == 1, done.err
     assert _routes(braintrust_api, "/attachment") == []
 
 
@@ -360,7 +360,7 @@ def test_inside_the_applications_own_span_its_sdk_uploads(
 ) -> None:
     variables = {**braintrust_api.env(), "BRAINTRUST_PROJECT_NAME": "Ours"}
     done = hooked(INSIDE, variables, provider.env(), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     [row] = [row for row in braintrust_api.rows("Theirs") if row["span_attributes"]["type"] == "llm"]
     [part] = row["input"][0]["content"]
     reference = part["image_url"]["url"]

@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tests.processes import ROOT, environment
+from tests.doors import ROOT, environment
 
 
 def test_an_installed_wheel_has_everything_and_its_door_opens(tmp_path: Path) -> None:

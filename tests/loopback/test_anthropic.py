@@ -17,12 +17,6 @@ ASKED: list[Any] = [{"role": "user", "content": "hi"}]
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def ant(provider: ProviderServer) -> Iterator[anthropic.Anthropic]:
     with anthropic.Anthropic(
         base_url=provider.anthropic_url, api_key="k", max_retries=0, timeout=10

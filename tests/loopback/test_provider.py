@@ -23,12 +23,6 @@ ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
 
 @pytest.fixture
-def provider() -> Iterator[ProviderServer]:
-    with ProviderServer() as server:
-        yield server
-
-
-@pytest.fixture
 def oai(provider: ProviderServer) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0, timeout=10) as client:
         yield client
