@@ -14,18 +14,22 @@ from .model import Span
 from .shape import Place, Style
 
 
-class Observation(Protocol):
-    """Something of the application's that was watched and ended."""
+class Ended(Protocol):
+    """Something of the application's that has ended."""
 
     @property
     def parent(self) -> object | None:
         """Gives the application's own braintrust span that it happened in, if any."""
 
+    def span(self, place: Place, style: Style) -> Span | None:
+        """Gives its span, if it is worth one. Called once, on the writer thread."""
+
+
+class Observation(Ended, Protocol):
+    """Something of the application's that is watched until it ends."""
+
     def fold(self, chunks: Sequence[object]) -> None:
         """Takes chunks of its stream, in order. Called on the writer thread."""
-
-    def span(self, place: Place, style: Style) -> Span | None:
-        """Gives its span, if it is worth one. Called once, on the writer thread, when it has ended."""
 
     def leave(self) -> None:
         """Ends it, because nobody will read the rest of its stream."""

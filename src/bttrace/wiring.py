@@ -26,6 +26,7 @@ from .model import Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
+from .seams.connections import Connections
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.adoption import current_parent
@@ -71,6 +72,9 @@ class Wiring:
         self.seams[name] = seam
         for module in provider.stream_helpers:
             self._hook.watch(module, lambda loaded: seam.patch_helpers(loaded, self._ledger))
+        connections = Connections(provider, self.recorder, self._parent, seam.missing)
+        for module in {module for row in provider.connections for module in row.classes}:
+            self._hook.watch(module, lambda loaded: connections.patch(loaded, self._ledger))
         if seam.missing:
             say_once(
                 f"{name} {seam.version} is not fully covered: {', '.join(seam.missing)} not found. "

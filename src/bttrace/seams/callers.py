@@ -10,6 +10,7 @@ import os
 import sys
 from types import CodeType
 
+from ..model import Caller
 from ..patch import WRAPT
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -34,3 +35,11 @@ def application_frame(libraries: tuple[str, ...]) -> tuple[CodeType, int] | None
             return None
         frame = frame.f_back
     return None
+
+
+def caller(frame: tuple[CodeType, int] | None) -> Caller | None:
+    """Gives what a span says of a frame."""
+    if frame is None:
+        return None
+    code, line = frame
+    return Caller(function=code.co_name, file=code.co_filename, line=line)

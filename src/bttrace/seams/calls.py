@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
+from ..model import Attachment, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
 from ..values import json_object
 from .bodies import Body
+from .callers import caller
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
@@ -165,7 +166,7 @@ class Call:
             error_type=error_type,
             error_message=message,
             request_id=request_id or _request_id(self.headers),
-            caller=_caller(self.caller),
+            caller=caller(self.caller),
         )
 
     def _since_start(self, reading: int | None) -> float | None:
@@ -217,10 +218,3 @@ def _request_id(headers: Any) -> str | None:
         return None
     found = headers.get("x-request-id") or headers.get("request-id")
     return str(found) if found else None
-
-
-def _caller(caller: tuple[CodeType, int] | None) -> Caller | None:
-    if caller is None:
-        return None
-    code, line = caller
-    return Caller(function=code.co_name, file=code.co_filename, line=line)

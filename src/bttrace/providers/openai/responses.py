@@ -7,6 +7,8 @@ a stream which is left early still shows what came.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ...model import Endpoint, Json
 from ...values import field, items, json_object, plain, position, text
 from ..text import Text, continue_text
@@ -56,9 +58,15 @@ def finish_reason(response: Json) -> str | None:
 
 
 class ResponseFold:
-    """Puts Responses events together into a response."""
+    """Puts Responses events together into a response; `part_deltas` and `whole` may be of a kindred API."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        part_deltas: dict[str, tuple[str, str, str]] = _PART_DELTAS,
+        whole: Collection[str] = _WHOLE,
+    ) -> None:
+        self._part_deltas = part_deltas
+        self._ends = whole
         self._head: Json = {}
         self._items: dict[int, Json] = {}
         self._whole = False
@@ -66,14 +74,14 @@ class ResponseFold:
     def add(self, chunk: object) -> None:
         """Takes the next event."""
         kind = text(field(chunk, "type"))
-        if kind in _PART_DELTAS:
-            place, index, name = _PART_DELTAS[kind]
+        if kind in self._part_deltas:
+            place, index, name = self._part_deltas[kind]
             continue_text(self._part(chunk, place, index), name, field(chunk, "delta"))
         elif kind in _ITEM_DELTAS:
             continue_text(self._item(chunk), _ITEM_DELTAS[kind], field(chunk, "delta"))
-        elif kind in _WHOLE or kind in _HEADS:
+        elif kind in self._ends or kind in _HEADS:
             self._head = json_object(plain(field(chunk, "response")))
-            self._whole = kind in _WHOLE
+            self._whole = kind in self._ends
         elif kind in ("response.output_item.added", "response.output_item.done"):
             item = plain(field(chunk, "item"))
             self._items[position(field(chunk, "output_index"))] = json_object(item)
