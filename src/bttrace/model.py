@@ -141,7 +141,8 @@ class Connection:
     The application `asks` for a response by an event of that type; one that `begins` and one
     of those that `ends` are its first and last. Event types that end in `pieces` are neither.
     `endpoint` reads what the `dialogue`, made with the query of the connection's address,
-    gives as the request; it folds the events between.
+    gives as the request; it folds the events between. `lanes` are classes, by module, that
+    share a connection among several senders.
     """
 
     classes: Mapping[str, tuple[str, ...]]
@@ -151,6 +152,7 @@ class Connection:
     begins: str
     ends: frozenset[str]
     pieces: str
+    lanes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

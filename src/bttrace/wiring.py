@@ -73,7 +73,7 @@ class Wiring:
         for module in provider.stream_helpers:
             self._hook.watch(module, lambda loaded: seam.patch_helpers(loaded, self._ledger))
         connections = Connections(provider, self.recorder, self._parent, seam.missing)
-        for module in {module for row in provider.connections for module in row.classes}:
+        for module in {module for row in provider.connections for module in (*row.classes, *row.lanes)}:
             self._hook.watch(module, lambda loaded: connections.patch(loaded, self._ledger))
         if seam.missing:
             say_once(

@@ -202,5 +202,11 @@ CONNECTIONS = (
         begins="response.created",
         ends=frozenset({"response.completed", "response.incomplete", "response.failed"}),
         pieces=".delta",
+        lanes={
+            "openai.lib.responses_websocket._session": (
+                "ResponsesWebSocketLane",
+                "AsyncResponsesWebSocketLane",
+            ),
+        },
     ),
 )
