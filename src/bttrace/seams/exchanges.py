@@ -124,7 +124,7 @@ class Exchanges:
 
     def sent(self, reading: int, event: Json, origin: Origin) -> None:
         """Takes an event that the application sent."""
-        if event.get("type") != self._kind.asks:
+        if text(event.get("type")) != self._kind.asks:
             return
         exchange = Exchange(self._kind, self._peer, self._clock, reading, event)
         exchange.origin = origin
@@ -142,7 +142,7 @@ class Exchanges:
     def received(self, reading: int, event: Json, origin: Origin) -> None:
         """Takes an event that the application received."""
         self._dialogue.hear(event)
-        kind = event.get("type")
+        kind = text(event.get("type"))
         if kind == "error":
             self._blame(reading, event)
             return
