@@ -181,7 +181,10 @@ class Exchanges:
             self._asked.remove(exchange)
             exchange.error = None
         exchange.request = self._dialogue.request(exchange.asked)
-        self._open[_response_id(event) or ""] = exchange
+        identity = _response_id(event) or ""
+        if identity in self._open:
+            self._give_up(self._open[identity])
+        self._open[identity] = exchange
         if len(self._open) > _LIMIT:
             self._give_up(next(iter(self._open.values())))
 
