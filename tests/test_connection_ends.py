@@ -145,13 +145,15 @@ class TestErrors:
         assert "error" not in answered
 
     @pytest.mark.parametrize("named", [None, "another"])
-    def test_one_about_something_else(self, named: str | None) -> None:
+    @pytest.mark.parametrize("before", [0, 3])
+    def test_one_about_something_else(self, named: str | None, before: int) -> None:
         def ask(connection: Any) -> None:
             connection.response.create()
             read(connection)
 
-        error = event("error", error={**ERROR, "event_id": named})
-        (row,) = self.rows([error, *text_answer("resp_1", "Yes.")], ask=ask)
+        answer = text_answer("resp_1", "Yes.")
+        answer.insert(before, event("error", error={**ERROR, "event_id": named}))
+        (row,) = self.rows(answer, ask=ask)
         assert "error" not in row
         assert row["metadata"]["stream_end"] == "exhausted"
 

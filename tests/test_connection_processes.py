@@ -13,7 +13,7 @@ from tests.loopback.websocket import WebsocketServer
 from tests.processes import hooked
 
 BEGIN = """
-import openai, os
+import gc, openai, os
 client = openai.OpenAI(base_url=os.environ["SERVER"], api_key="k")
 def read(connection, last):
     for event in connection:
@@ -48,6 +48,7 @@ FORKED = (
 child = os.fork()
 if child == 0:
     del connection
+    gc.collect()
     raise SystemExit(0)
 os.waitpid(child, 0)
 read(connection, "response.done")

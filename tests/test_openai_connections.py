@@ -253,6 +253,28 @@ def test_a_response_that_the_server_began_by_itself() -> None:
     assert row["context"]["caller_lineno"] == line
 
 
+def test_a_transcript_that_comes_too_late_changes_nothing() -> None:
+    heard = {"id": "item_q", "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    transcript = {"item_id": "item_q", "content_index": 0, "transcript": "Is it on?"}
+    late = event("conversation.item.input_audio_transcription.completed", **transcript)
+    script = answering([*audio_answer("resp_1", "Yes."), late], text_answer("resp_2", "Yes."), before=[heard])
+    with (
+        WebsocketServer(script) as server,
+        traced() as (captured, _),
+        client(server).realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.response.create()
+        read(connection)
+        told = only(captured)
+        read(connection, late["type"])
+        connection.response.create()
+        read(connection)
+        first, second = captured.rows
+    assert first == told
+    assert first["input"][1]["content"] == [{"type": "input_audio"}]
+    assert second["input"][1]["content"] == [{"type": "input_audio", "transcript": "Is it on?"}]
+
+
 def test_a_cancelled_response() -> None:
     begin, *items, _, _ = text_answer("resp_1", "Once upon", " a time")
 
