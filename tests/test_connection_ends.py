@@ -70,7 +70,7 @@ class TestWaysOut:
             with pytest.raises(ConnectionClosedError):
                 read(connection)
 
-        (row,) = self.rows(self.half(Peer.reset), leave)
+        (row,) = self.rows(self.half(Peer.cut), leave)
         assert row["metadata"]["stream_end"] == "failed"
         assert row["error"].startswith("ConnectionClosedError: ")
         assert row["output"][0]["content"] == PARTIAL

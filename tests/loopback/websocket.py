@@ -5,7 +5,6 @@ It owns the sockets and threads, and remembers each message that came, byte for 
 
 import json
 import socket
-import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -50,17 +49,21 @@ class Peer:
         """Closes the connection in the ordinary way."""
         self._connection.close(code, reason)
 
-    def reset(self) -> None:
-        """Breaks the connection."""
-        self._connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._connection.socket.shutdown(socket.SHUT_RDWR)
+    def cut(self) -> None:
+        """Ends the connection without a word."""
+        try:
+            self._connection.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it has ended
 
 
 Script = Callable[[Peer], None]
 
 
 class WebsocketServer:
-    """Listens on 127.0.0.1; each connection runs the script to its end, then waits for the client to close.
+    """Listens on 127.0.0.1 until it exits, which ends every connection and thread of its own.
+
+    Each connection runs the script to its end, then waits for the client to close.
 
     `messages` is what came on all connections, `paths` are those they were made to.
     """
@@ -69,6 +72,7 @@ class WebsocketServer:
         self.messages: list[str | bytes] = []
         self.paths: list[str] = []
         self._script = script
+        self._serving: dict[threading.Thread, Peer] = {}
         self._server: Server = serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
         self.url = f"http://127.0.0.1:{self._server.socket.getsockname()[1]}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, name="websocket", daemon=True)
@@ -76,7 +80,7 @@ class WebsocketServer:
     def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         self.paths.append(connection.request.path)
-        peer = Peer(connection, self.messages)
+        peer = self._serving[threading.current_thread()] = Peer(connection, self.messages)
         try:
             self._script(peer)
             peer.wait()
@@ -91,4 +95,7 @@ class WebsocketServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
+        for thread, peer in self._serving.items():
+            peer.cut()
+            thread.join(5)
         self._thread.join(5)
