@@ -38,6 +38,7 @@ class TestWaysOut:
     def rows(self, script: Callable[[Peer], None], leave: Callable[[Any], object]) -> list[dict[str, Any]]:
         with WebsocketServer(script) as server, traced() as (captured, clock):
             connection = client(server).realtime.connect(model="gpt-realtime").enter()
+            socket = connection._connection
             connection.response.create()
             clock.advance(1)
             read(connection, "response.output_text.delta")
@@ -45,7 +46,9 @@ class TestWaysOut:
             leave(connection)
             del connection
             gc.collect()
-            return captured.rows
+            rows = captured.rows
+            socket.close()
+            return rows
 
     def half(self, end: Callable[[Peer], None] = Peer.wait) -> Callable[[Peer], None]:
         def script(peer: Peer) -> None:
