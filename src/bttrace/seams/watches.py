@@ -64,13 +64,13 @@ class Watches:
         self, sender: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Traffic, int] | None:
         """Takes a message that a connection or a lane is about to send, if it asks for a response."""
-        session = getattr(sender, "_session", None)
-        connection = sender if session is None else session.connection
-        watch = self._watches.get(id(connection)) or self._watched(connection)
+        watch, lane = self._watches.get(id(sender)) or self._watched(sender), None
+        if watch is None and (session := getattr(sender, "_session", None)) is not None:
+            watch = self._watches.get(id(session.connection)) or self._watched(session.connection)
+            lane = sender._state.stream_id
         event = None if watch is None else watch.marks.asking(_only(args, kwargs))
         if watch is None or event is None or not self._recorder.active:
             return None
-        lane = None if session is None else sender._state.stream_id
         if lane is not None and isinstance(event, dict):
             event = {**event, "stream_id": lane}
         reading = self._now()
