@@ -38,18 +38,22 @@ class Neighbours(Protocol):
         """Gives the span that another tracer has opened around the attempt that begins here."""
 
 
-class Observation(Protocol):
-    """Something of the application's that was watched and ended."""
+class Ended(Protocol):
+    """Something of the application's that has ended."""
 
     @property
     def parent(self) -> object | None:
         """Gives the application's own braintrust span that it happened in, or `Told`, if any."""
 
+    def span(self, place: Place, style: Style) -> Span | None:
+        """Gives its span, if it is worth one. Called once, on the writer thread."""
+
+
+class Observation(Ended, Protocol):
+    """Something of the application's that is watched until it ends."""
+
     def fold(self, chunks: Sequence[object]) -> None:
         """Takes chunks of its stream, in order. Called on the writer thread."""
-
-    def span(self, place: Place, style: Style) -> Span | None:
-        """Gives its span, if it is worth one. Called once, on the writer thread, when it has ended."""
 
     def leave(self) -> None:
         """Ends it, because nobody will read the rest of its stream."""

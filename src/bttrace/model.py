@@ -9,7 +9,8 @@ Words that are used here and never varied:
   or tool-call content), not a role-only chunk, not the start of a message, not a ping;
 - *first text*: the first chunk with words of the answer itself: text, a refusal, or what is
   said in audio; not reasoning, not sound, not tool-call content;
-- *fold*: putting chunks together into the response that the call would have given unstreamed.
+- *fold*: putting chunks together into the response that the call would have given unstreamed;
+- *connection*: one websocket, on which the application asks for responses and gets them in *events*.
 """
 
 from __future__ import annotations
@@ -140,6 +141,37 @@ class Endpoint:
     polls: bool = False
 
 
+class Dialogue(Protocol):
+    """Keeps up with what is said on one connection, as far as a later request depends on it."""
+
+    def hear(self, event: Json) -> None:
+        """Takes the next event that the application received."""
+
+    def request(self, asked: Json) -> Json:
+        """Gives what a response is asked with; `asked` is the event that asked for it, empty if none did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A kind of connection: which classes of the SDK are one, by module, and what its events mean.
+
+    The application `asks` for a response by an event of that type; one that `begins` and one
+    of those that `ends` are its first and last. Event types that end in `pieces` are neither.
+    `endpoint` reads what the `dialogue`, made with the query of the connection's address,
+    gives as the request; it folds the events between. `lanes` are classes, by module, that
+    share a connection among several senders.
+    """
+
+    classes: Mapping[str, tuple[str, ...]]
+    endpoint: Endpoint
+    dialogue: Callable[[Mapping[str, str]], Dialogue]
+    asks: str
+    begins: str
+    ends: frozenset[str]
+    pieces: str
+    lanes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """An SDK of the Stainless family: the package it is imported as, and its endpoints.
@@ -152,6 +184,7 @@ class Provider:
     name: str
     endpoints: tuple[Endpoint, ...]
     stream_helpers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    connections: tuple[Connection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

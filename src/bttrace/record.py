@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Observation, Sink
+from .contracts import Ended, Observation, Sink
 from .guard import guarded, say_once
 from .model import Span
 from .shape import Place, Style
@@ -166,9 +166,9 @@ class Recorder:
         self._flushes.discard(request)
         request.done.set()
 
-    def finish(self, observation: Observation) -> None:
-        """Hands the span of an ended observation to every sink."""
-        parent = observation.parent
+    def finish(self, ended: Ended) -> None:
+        """Hands the span of what has ended to every sink. Called on the writer thread."""
+        parent = ended.parent
         root = getattr(parent, "root_span_id", None)
         above = getattr(parent, "span_id", None)
         adopted = isinstance(root, str) and isinstance(above, str)
@@ -178,7 +178,7 @@ class Recorder:
             root_span_id=str(root) if adopted else self._ids.trace(),
             parents=(str(above),) if adopted else (),
         )
-        span = observation.span(place, self._style)
+        span = ended.span(place, self._style)
         if span is None:
             return
         for sink in self.sinks:

@@ -11,7 +11,7 @@ import atexit
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
@@ -29,6 +29,7 @@ from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
 from .seams.calls import Call
+from .seams.connections import Connections
 from .seams.coverage import not_covered
 from .seams.stainless import Seam
 from .shape import Style
@@ -83,13 +84,19 @@ class Wiring:
         if not seam.coverage.known:
             say_once(f"{name} {seam.version} is not an SDK that bttrace knows, and is not traced.")
             return
-        _say_missing(seam.coverage.missing, name, seam.version)
         for module in described.stream_helpers:
-            self._hook.watch(module, lambda loaded: self._patch_helpers(seam, loaded))
+            self._hook.watch(module, lambda loaded: self._patch_later(seam, seam.patch_helpers, loaded))
+        connections = Connections(described, self.recorder, self._neighbours, seam.coverage.missing)
+        for module in {module for row in described.connections for module in (*row.classes, *row.lanes)}:
+            self._hook.watch(module, lambda loaded: self._patch_later(seam, connections.patch, loaded))
+        _say_missing(seam.coverage.missing, name, seam.version)
 
-    def _patch_helpers(self, seam: Seam, module: ModuleType) -> None:
+    def _patch_later(
+        self, seam: Seam, patch: Callable[[ModuleType, Ledger], None], module: ModuleType
+    ) -> None:
+        """Patches what is in one of the SDK's own modules, which it imports late."""
         before = len(seam.coverage.missing)
-        seam.patch_helpers(module, self._ledger)
+        patch(module, self._ledger)
         _say_missing(seam.coverage.missing[before:], module.__name__, seam.version)
 
     def undo(self, timeout: float) -> list[str]:

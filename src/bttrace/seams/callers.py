@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 
+from ..model import Caller
 from ..patch import WRAPT
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -31,12 +32,12 @@ def folders(client: type) -> tuple[str, ...]:
     return tuple({os.path.dirname(file) + os.sep: None for file in files if file})
 
 
-def frames_of_call(
+def caller_and_wrapper(
     libraries: tuple[str, ...], wrappers: tuple[str, ...]
-) -> tuple[FrameType | None, FrameType | None]:
-    """Gives the nearest frame outside these folders, and the nearest of a wrapper that comes before it.
+) -> tuple[tuple[CodeType, int] | None, FrameType | None]:
+    """Gives code and line of the nearest frame outside these folders, and a wrapper's that comes before it.
 
-    The first is `None` when the application did not make the call. The frames must not be kept.
+    The first is `None` when the application did not make the call. The wrapper's frame must not be kept.
     """
     wrapper = None
     frame = sys._getframe(1)
@@ -44,9 +45,17 @@ def frames_of_call(
         name = frame.f_code.co_filename
         if not name.startswith(libraries):
             if not name.startswith(wrappers):
-                return frame, wrapper
+                return (frame.f_code, frame.f_lineno), wrapper
             wrapper = wrapper or frame
         if frame.f_back is None or name == _LOOP:
             return None, wrapper
         frame = frame.f_back
     return None, wrapper
+
+
+def caller(found: tuple[CodeType, int] | None) -> Caller | None:
+    """Gives what a span says of a frame."""
+    if found is None:
+        return None
+    code, line = found
+    return Caller(function=code.co_name, file=code.co_filename, line=line)

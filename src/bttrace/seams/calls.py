@@ -15,11 +15,13 @@ from types import CodeType
 from typing import Any
 
 from ..content_types import extension
-from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
+from ..model import Attachment, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
 from ..providers.hosts import model_named, provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
 from .bodies import Body
+from .callers import caller
+from .firsts import heard
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
@@ -101,18 +103,8 @@ class Call:
         return self.attempts == 0 and to is not self._shared
 
     def first(self, chunk: object, at: int) -> bool:
-        """Notes the first token and the first text, by the endpoint's own rules; tells if both are known."""
-        endpoint = self._endpoint
-        if self.first_token is None:
-            if not endpoint.is_first_token(chunk):
-                return False
-            self.first_token = at
-        if endpoint.is_first_text is None:
-            return True
-        if not endpoint.is_first_text(chunk):
-            return False
-        self.first_text = at
-        return True
+        """Looks for the first token and the first text in a chunk; tells if both are known."""
+        return heard(self, self._endpoint, chunk, at)
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
@@ -195,7 +187,7 @@ class Call:
             error_type=error_type,
             error_message=message,
             request_id=request_id or _request_id(self.headers),
-            caller=_caller(self.caller),
+            caller=caller(self.caller),
         )
 
     def _since_start(self, reading: int | None) -> float | None:
@@ -256,10 +248,3 @@ def _request_id(headers: Any) -> str | None:
         return None
     found = headers.get("x-request-id") or headers.get("request-id")
     return str(found) if found else None
-
-
-def _caller(caller: tuple[CodeType, int] | None) -> Caller | None:
-    if caller is None:
-        return None
-    code, line = caller
-    return Caller(function=code.co_name, file=code.co_filename, line=line)

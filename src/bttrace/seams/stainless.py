@@ -27,7 +27,7 @@ from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger, Wrapper
 from ..record import Recorder
-from .callers import LIBRARIES, folders, frames_of_call
+from .callers import LIBRARIES, caller_and_wrapper, folders
 from .calls import Call, Shared
 from .coverage import Coverage
 from .forms import form
@@ -237,9 +237,8 @@ class Seam:
             return None
         endpoint, placed = found
         call = Call(self._shared, endpoint, placed, client)
-        caller, wrapper = frames_of_call(self._libraries, self._neighbours.wrappers)
+        call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
-        call.caller = (caller.f_code, caller.f_lineno) if caller is not None else None
         return call
 
     def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from . import (
     videos,
 )
 from .chat import CHAT
+from .realtime import CONNECTIONS
 
 PROVIDER = Provider(
     sdk="openai",
@@ -31,6 +32,7 @@ PROVIDER = Provider(
         *videos.ROWS,
         *assistants.ROWS,
     ),
+    connections=CONNECTIONS,
     stream_helpers={
         "openai.lib.streaming.chat._completions": ("ChatCompletionStream", "AsyncChatCompletionStream"),
         "openai.lib.streaming.responses._responses": ("ResponseStream", "AsyncResponseStream"),

@@ -7,7 +7,7 @@ left early still shows what came.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from ...model import Json
 from ...values import field, items, json_object, plain, position, text
@@ -65,9 +65,15 @@ def is_first_text(chunk: object) -> bool:
 
 
 class ResponseFold:
-    """Puts Responses events together into a response."""
+    """Puts Responses events together into a response; `part_texts` and `whole` may be of a kindred API."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        part_texts: Mapping[str, tuple[str, str, str]] = _PART_TEXTS,
+        whole: Collection[str] = _WHOLE,
+    ) -> None:
+        self._part_texts = part_texts
+        self._ends = whole
         self._head: Json = {}
         self._items: dict[int, Json] = {}
         self._whole = False
@@ -76,17 +82,17 @@ class ResponseFold:
         """Takes the next event."""
         kind = text(field(chunk, "type")) or ""
         subject, _, step = kind.rpartition(".")
-        if subject in _PART_TEXTS:
-            place, index, name = _PART_TEXTS[subject]
+        if subject in self._part_texts:
+            place, index, name = self._part_texts[subject]
             part = self._part(chunk, place, index)
             _say(part, name, step, chunk)
             if step == "delta":
                 _extend(part, "logprobs", items(plain(field(chunk, "logprobs"))))
         elif subject in _ITEM_TEXTS:
             _say(self._item(chunk), _ITEM_TEXTS[subject], step, chunk)
-        elif kind in _WHOLE or kind in _HEADS:
+        elif kind in self._ends or kind in _HEADS:
             self._head = json_object(plain(field(chunk, "response")))
-            self._whole = kind in _WHOLE
+            self._whole = kind in self._ends
         elif kind in _ITEMS:
             item = plain(field(chunk, "item"))
             self._items[position(field(chunk, "output_index"))] = json_object(item)
