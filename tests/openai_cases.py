@@ -221,7 +221,7 @@ SPEECH = Case(
     ),
     speech(),
     "Hello!",
-    Attachment("audio/mpeg", AUDIO, "audio.speech.mpeg"),
+    Attachment("audio/mpeg", AUDIO, "audio.speech.mp3"),
     {"model": "gpt-4o-mini-tts", "response_format": "mp3", "request_id": "req_loopback_audio"},
     name="llm.generation (gpt-4o-mini-tts)",
     named="Speech",

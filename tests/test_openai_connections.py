@@ -9,7 +9,6 @@ import bttrace
 from tests.apis import BEGUN, line_here, only, traced
 from tests.dialogues import (
     QUESTION,
-    SESSION,
     SOUND,
     added,
     answering,

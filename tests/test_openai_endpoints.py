@@ -166,7 +166,7 @@ class TestAudio:
 
         found = row(provider, streamed)
         assert (tmp_path / "a.mp3").read_bytes() == AUDIO
-        assert found["output"] == Attachment("audio/mpeg", AUDIO, "audio.speech.mpeg")
+        assert found["output"] == Attachment("audio/mpeg", AUDIO, "audio.speech.mp3")
 
 
 @pytest.mark.parametrize("case", CASES, ids=repr)

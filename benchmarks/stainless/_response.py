@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 class Url:
     """An address."""
 
-    __slots__ = ("host", "port")
+    __slots__ = ("host", "path", "port")
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.port: int | None = None
+        self.path = "/v1/chat/completions"
 
 
 class Request:

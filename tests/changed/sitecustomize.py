@@ -1,4 +1,4 @@
-"""Makes the SDK that a program imports another version of itself, in which methods have moved to a parent class.
+"""Makes the SDK that a program imports another version of itself, in which methods are not where they were.
 
 `CHANGES` lists them as JSON, as `module.Class.method`; a lone `__version__` or `httpx` is taken away. What bttrace says of
 itself at the end goes to the file `STATUS`.
@@ -24,10 +24,23 @@ class _Changing(SourceFileLoader):
             where, _, place = change.rpartition(".")
             where, _, owner = where.rpartition(".")
             if where == module.__name__:
-                cls = getattr(module, owner)
-                parent = type("_Parent", (), {"__slots__": (), place: vars(cls)[place]})
-                delattr(cls, place)
-                cls.__bases__ = (*cls.__bases__, parent)  # last, because the first one settles the layout
+                _hide(getattr(module, owner), place)
+
+
+def _hide(cls: type, place: str) -> None:
+    """Takes a method away, so that only those who ask an instance for it still get it."""
+    hidden = vars(cls)[place]
+    delattr(cls, place)
+    asked = getattr(cls, "__getattr__", None)
+
+    def found(instance: object, name: str) -> object:
+        if name == place:
+            return hidden.__get__(instance)
+        if asked is None:
+            raise AttributeError(name)
+        return asked(instance, name)
+
+    cls.__getattr__ = found  # type: ignore[attr-defined]
 
 
 class _Finder:

@@ -90,7 +90,7 @@ _READ: dict[tuple[str, Read], tuple[Any, str | None, dict[str, int]]] = {
     (CHAT.name, "left"): (_choice("Hello", None), None, {}),
     (RESPONSES.name, "whole"): (_item(_SAID, "completed"), "completed", _RESPONSES_USAGE),
     (RESPONSES.name, "exhausted"): (_item(_SAID, "completed"), "completed", _RESPONSES_USAGE),
-    (RESPONSES.name, "left"): (_item("Hello", "in_progress"), "in_progress", {}),
+    (RESPONSES.name, "left"): (_item("Hello", "in_progress"), None, {}),
     (MESSAGES.name, "whole"): (
         _blocks(_SAID, stop_reason="end_turn"),
         "end_turn",
