@@ -33,7 +33,7 @@ STORED = "reads, writes or relabels what is stored: no model is asked"
 TOOLS = "keeps, and finds, what a tool of the provider's reads: no model answers"
 STOPPED = "stops work that was begun: no model is asked"
 SESSIONS = "sets up or ends a session, whose talk is a websocket, WebRTC or a telephone call, not HTTP"
-WEBSOCKET = "a websocket, not HTTP"
+WEBSOCKET = "a websocket without responses that begin and end, which is not watched"
 RECEIVED = "reads what the provider sent by itself: no request is made"
 
 
@@ -123,10 +123,8 @@ UNTRACED = (
     # What is not asked over HTTP.
     Untraced(openai, ALL, "/realtime/*", SESSIONS),
     Untraced(openai, ALL, "/live/*", SESSIONS),
-    Untraced(openai, "", "*realtime.connect", WEBSOCKET),
     Untraced(openai, "", "realtime.translations.connect", WEBSOCKET),
     Untraced(openai, "", "live.*connect", WEBSOCKET),
-    Untraced(openai, "", "*responses.connect", WEBSOCKET),
     Untraced(openai, "", "webhooks.*", RECEIVED),
     Untraced(anthropic, "", "beta.webhooks.*", RECEIVED),
 )
@@ -150,8 +148,19 @@ def traced(sdk: ModuleType, request: Request) -> bool:
     return Routes(SDKS[sdk].endpoints).endpoint(*request) is not None
 
 
+def connects(sdk: ModuleType, method: Method) -> bool:
+    """Tells whether a method opens a connection that is watched: the classes' module is the method's resource."""
+    resources = f"{sdk.__name__}.resources."
+    modules = [module for row in SDKS[sdk].connections for module in row.classes]
+    return method.name in [
+        f"{module.removeprefix(resources).rpartition('.')[0]}.connect" for module in modules
+    ]
+
+
 def reasons(sdk: ModuleType, method: Method, table: tuple[Untraced, ...]) -> dict[str, list[Untraced]]:
     """Gives what a method does that is not traced, and the entries that say why."""
+    if connects(sdk, method):
+        return {}
     if not method.requests:
         return {str(method): [entry for entry in table if entry.names(sdk, method)]}
     return {

@@ -11,9 +11,9 @@ from . import __version__, path, run, show
 _ABOUT = """\
 See inside a Python LLM application without touching its code.
 
-Runs a program so that its calls to OpenAI's chat completions and Responses and to
-Anthropic's messages become spans, with input, output, tokens, duration and time to first
-token. Spans go to Braintrust when BRAINTRUST_API_KEY is set, to a local journal with
+Runs a program so that its calls to models, through the SDKs of OpenAI, of Anthropic and of
+eight others, become spans, with input, output, tokens, duration and time to first token.
+Spans go to Braintrust when BRAINTRUST_API_KEY is set, to a local journal with
 --exporter local. With neither, the program runs as if bttrace were not there.
 """
 
