@@ -23,7 +23,7 @@ from tests.loopback.provider import ProviderServer
 
 # The application's own call runs through these, and they do nothing but pass it on and call guarded functions.
 PASSING_ON = {
-    "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Seam._closing", "Seam._raw_closing",
+    "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Readings.closing", "Readings._raw_closing",
     "followed", "afollowed",
     "ImportHook.find_spec", "_found_by_others", "Watch.__del__", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
 }  # fmt: skip

@@ -7,7 +7,6 @@ the writer thread, and read HTTP bodies that nobody can change any more.
 
 from __future__ import annotations
 
-import json
 from asyncio import CancelledError
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +15,10 @@ from typing import Any
 
 from ..content_types import extension
 from ..model import Attachment, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
-from ..providers.hosts import model_named, provider_name
+from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..shape import Place, Style, generation
+from . import http
 from .bodies import Body
 from .callers import caller
 from .firsts import heard
@@ -26,7 +26,6 @@ from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
-_BODY_TEXT = 1_000_000  # bytes of an answer that is text, such as subtitles, that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +164,13 @@ class Call:
         response, body = self._answer()
         if response:
             response = self._endpoint.normal(response)
-        host, port = _address(self.request)
+        host, port = http.address(self.request)
         error_type, message, request_id = self.error or (None, None, None)
         return Facts(
             provider=provider_name(self.client, host, self._shared.provider.name, port),
             sdk=self._shared.provider.sdk,
             endpoint=self._endpoint,
-            request={
-                **_named(self.request),
-                **self._placed,
-                **(self.form or _json(_content(self.request))[0]),
-            },
+            request={**self._placed, **(self.form or http.asked(self.request))},
             response=response,
             body=body,
             started=self._recorder.clock.epoch(self.started),
@@ -186,7 +181,7 @@ class Call:
             stream_end=self.stream_end,
             error_type=error_type,
             error_message=message,
-            request_id=request_id or _request_id(self.headers),
+            request_id=request_id or http.request_id(self.headers),
             caller=caller(self.caller),
         )
 
@@ -194,57 +189,14 @@ class Call:
         return None if reading is None else (reading - self.started) / 1e9
 
     def _answer(self) -> tuple[Json, str | Attachment | None]:
-        content = _content(self.response) if self.body is None else self.body.content()
+        content = http.content(self.response) if self.body is None else self.body.content()
         if self._fold is not None and not content:
             return self._fold.response(), None
-        kind = _content_type(self.headers)
+        kind = http.content_type(self.headers)
         if content and kind == "text/event-stream":  # read whole, as openai's `audio.speech.create` does
             self.fold([event for _, event in Body(kind, lines=False).events([(0, content)])])
             if self._fold is not None and (folded := self._fold.response()):
                 return folded, None
         if content and kind.startswith(_BINARY):
             return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")
-        return _json(content)
-
-
-def _address(request: Any) -> tuple[str, int | None]:
-    """Gives the host that a request went to, and the port if it is not the scheme's own."""
-    return (str(request.url.host), request.url.port) if request is not None else ("", None)
-
-
-def _named(request: Any) -> Json:
-    model = model_named(request.url.path) if request is not None else None
-    return {"model": model} if model else {}
-
-
-def _content(message: Any) -> bytes:
-    """Gives the body of an HTTP request or response; none when it was not read, or is a stream."""
-    try:
-        return bytes(message.content) if message is not None else b""
-    except RuntimeError:  # RequestNotRead, ResponseNotRead: httpx and httpx2, `_exceptions.py`
-        return b""
-
-
-def _json(body: bytes) -> tuple[Json, str | None]:
-    """Gives a body as a JSON object, or else as text."""
-    if not body:
-        return {}, None
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        parsed = None
-    if isinstance(parsed, dict):
-        return parsed, None
-    return {}, body[:_BODY_TEXT].decode("utf-8", "replace")  # a transcript may be as little as a number
-
-
-def _content_type(headers: Any) -> str:
-    kind = headers.get("content-type", "") if headers is not None else ""
-    return str(kind).partition(";")[0].strip().lower()
-
-
-def _request_id(headers: Any) -> str | None:
-    if headers is None:
-        return None
-    found = headers.get("x-request-id") or headers.get("request-id")
-    return str(found) if found else None
+        return http.parsed(content)

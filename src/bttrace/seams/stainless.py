@@ -1,11 +1,9 @@
 """The one seam of every Stainless SDK: openai, anthropic, and their kin.
 
-Owns where such an SDK is patched. `request` of its clients sees every call of every
-resource once; `_build_request` sees each attempt with its body prepared; and
-`_process_response` sees the answer. Streams are watched at `__stream__`, the generator
-behind all ways of reading one, raw bodies at the methods that iterate over them, and both
-at `close`. The names hold from openai 1.8 to 3.52 and
-from anthropic 0.20 to 2.11 (`_base_client.py`, `_streaming.py`, `_response.py`).
+Owns where such an SDK is patched, and what is done as a call is made. `request` of its
+clients sees every call of every resource once; `_build_request` sees each attempt with its
+body prepared; `_process_response` sees the answer, which `readings` then sees being read.
+The names hold from openai 1.8 to 3.52 and from anthropic 0.20 to 2.11 (`_base_client.py`).
 
 Knows no provider: an endpoint's row says which requests are model calls.
 
@@ -17,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
@@ -25,23 +23,20 @@ from typing import Any
 from ..contracts import Neighbours
 from ..guard import guarded
 from ..model import Provider
-from ..patch import Ledger, Wrapper
+from ..patch import Ledger
 from ..record import Recorder
 from .callers import LIBRARIES, caller_and_wrapper, folders
 from .calls import Call, Shared
 from .coverage import Coverage
 from .forms import form
+from .readings import Place, Readings
 from .routes import Routes
 from .streams import (
     EXTENSION,
     Watch,
-    afollowed,
-    followed,
     http_response,
     watch_of,
     watched,
-    watched_lines,
-    watched_pieces,
 )
 
 
@@ -70,11 +65,9 @@ class Seam:
         self._begun = guarded(self._begin)
         self._attempted = guarded(self._attempt)
         self._answered = guarded(self._answer)
-        self._watched = guarded(self._watch)
+        self._readings = Readings(recorder, guarded(self._watch))
         self._returned = guarded(self._return)
         self._failed = guarded(Call.fail)
-        self._closed = guarded(self._close)
-        self._raw_closed = guarded(self._close_raw)
 
     @property
     def version(self) -> str:
@@ -99,46 +92,17 @@ class Seam:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
         for name in self._provider.stream_helpers[module.__name__]:
             cls = getattr(module, name, None)
-            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._closing):
+            if not isinstance(cls, type) or not ledger.wrap(cls, "close", self._readings.closing):
                 self.coverage.lacks(module.__name__, name, "close")
 
-    def _places(self, sdk: str) -> tuple[tuple[str, str, str, Wrapper], ...]:
-        chunks, achunks = self._reading(self._watched, followed), self._reading(self._watched, afollowed)
-        pieces, apieces = self._reading(watched_pieces, followed), self._reading(watched_pieces, afollowed)
-        lines, alines = self._reading(watched_lines, followed), self._reading(watched_lines, afollowed)
-        places = (
+    def _places(self, sdk: str) -> tuple[Place, ...]:
+        return (
             ("_base_client", "SyncAPIClient", "request", self._request),
             ("_base_client", "AsyncAPIClient", "request", self._arequest),
             ("_base_client", "BaseClient", "_build_request", self._build_request),
             ("_base_client", "SyncAPIClient", "_process_response", self._process_response),
             ("_base_client", "AsyncAPIClient", "_process_response", self._process_response),
-            ("_streaming", "Stream", "__stream__", chunks),
-            ("_streaming", "AsyncStream", "__stream__", achunks),
-            ("_streaming", "Stream", "close", self._closing),
-            ("_streaming", "AsyncStream", "close", self._closing),
-            ("_response", "APIResponse", "close", self._raw_closing),
-            ("_response", "AsyncAPIResponse", "close", self._raw_closing),
-            ("_response", "APIResponse", "iter_bytes", pieces),
-            ("_response", "APIResponse", "iter_text", pieces),
-            ("_response", "APIResponse", "iter_lines", lines),
-            ("_response", "AsyncAPIResponse", "iter_bytes", apieces),
-            ("_response", "AsyncAPIResponse", "iter_text", apieces),
-            ("_response", "AsyncAPIResponse", "iter_lines", alines),
-        )
-        decoders = sys.modules.get(f"{sdk}._decoders.jsonl")  # of the SDKs, only some read JSON lines
-        if decoders is None:
-            return places
-        # anthropic has had them from 0.36 on, and a way to close them only later.
-        closable = [
-            name
-            for name in ("JSONLDecoder", "AsyncJSONLDecoder")
-            if hasattr(vars(decoders).get(name), "close")
-        ]
-        return (
-            *places,
-            ("_decoders.jsonl", "JSONLDecoder", "__decode__", chunks),
-            ("_decoders.jsonl", "AsyncJSONLDecoder", "__decode__", achunks),
-            *(("_decoders.jsonl", name, "close", self._closing) for name in closable),
+            *self._readings.places(sdk),
         )
 
     # What the SDK calls. Each passes everything on, and does no more of its own than
@@ -207,26 +171,6 @@ class Seam:
             self._answered(call, client, kwargs)
         return wrapped(*args, **kwargs)
 
-    def _reading(self, watch_of_it: Callable[[Any], Watch | None], follow: Callable[..., Any]) -> Wrapper:
-        """Gives the wrapper of a method that makes a generator over a response: of chunks, or of pieces."""
-
-        def reading(wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-            chunks = wrapped(*args, **kwargs)
-            watch = watch_of_it(source) if self._recorder.active else None
-            return chunks if watch is None else follow(watch, chunks, self._recorder.clock.now)
-
-        return reading
-
-    def _closing(self, wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        self._closed(source)
-        return wrapped(*args, **kwargs)
-
-    def _raw_closing(
-        self, wrapped: Any, response: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        self._raw_closed(response)
-        return wrapped(*args, **kwargs)
-
     # What we do then. Each is guarded above.
 
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
@@ -280,22 +224,3 @@ class Seam:
     def _return(call: Call) -> None:
         if not call.streamed:
             call.end("exhausted")
-
-    @staticmethod
-    def _close(source: Any) -> None:
-        watch = watch_of(http_response(source))
-        if watch is not None:
-            watch.call.end("closed")
-
-    @staticmethod
-    def _close_raw(response: Any) -> None:
-        """Ends the call of a raw response, which the application may have read whole."""
-        answer = http_response(response)
-        watch = watch_of(answer)
-        if watch is None:
-            return
-        if watch.taken or not answer.is_stream_consumed:
-            watch.call.end("closed")
-        else:
-            watch.call.response = answer
-            watch.call.end("exhausted")
