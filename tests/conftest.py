@@ -10,6 +10,7 @@ import pytest
 
 import bttrace
 from bttrace.environment import SIGNS
+from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
@@ -35,6 +36,12 @@ def quick_collections() -> Iterator[None]:
 @pytest.fixture
 def provider() -> Iterator[ProviderServer]:
     with ProviderServer() as server:
+        yield server
+
+
+@pytest.fixture
+def braintrust_api() -> Iterator[BraintrustServer]:
+    with BraintrustServer() as server:
         yield server
 
 

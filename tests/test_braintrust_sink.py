@@ -24,12 +24,6 @@ print("done")
 
 
 @pytest.fixture
-def braintrust_api() -> Iterator[BraintrustServer]:
-    with BraintrustServer() as server:
-        yield server
-
-
-@pytest.fixture
 def provider() -> Iterator[ProviderServer]:
     with ProviderServer() as server:
         server.reply(replies.chat("Hello"))

@@ -27,12 +27,6 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 
 
 @pytest.fixture
-def braintrust_api() -> Iterator[BraintrustServer]:
-    with BraintrustServer() as server:
-        yield server
-
-
-@pytest.fixture
 def provider() -> Iterator[ProviderServer]:
     with ProviderServer() as server:
         server.reply(replies.chat("Hello"))
