@@ -150,8 +150,9 @@ def traced(**options: Any) -> Iterator[tuple[Captured, ManualClock]]:
 
 def only(captured: Captured) -> dict[str, Any]:
     """Gives the row of the one span that there must be."""
-    (row,) = captured.rows
-    return row
+    rows = captured.rows
+    assert len(rows) == 1, rows
+    return rows[0]
 
 
 def line_here() -> int:

@@ -104,8 +104,8 @@ class Line:
 
     def chunk(self, data: bytes) -> None:
         """Sends one chunk at once, and notes when."""
+        self._request.sent_ns.append(time.perf_counter_ns())  # before, because the client may be done before we are
         self._connection.sendall(b"%x\r\n%b\r\n" % (len(data), data))
-        self._request.sent_ns.append(time.perf_counter_ns())
 
     def end_chunks(self) -> None:
         """Sends the terminating chunk."""
