@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from bttrace.content_types import extension
 from bttrace.model import Attachment
 from tests.apis import traced
 from tests.loopback.provider import ProviderServer
@@ -141,7 +142,7 @@ class TestAudio:
     @pytest.mark.parametrize(
         ("content", "kind"),
         [
-            (b"RIFF1234", "wav"),
+            (b"RIFF1234WAVE", "wav"),
             (b"fLaC1234", "flac"),
             (b"OggS1234", "ogg"),
             (b"\xff\xfb\x90\x00", "mpeg"),
@@ -154,7 +155,9 @@ class TestAudio:
     ) -> None:
         provider.route("/v1/audio/speech", speech_events(content, size=3))
         found = row(provider, SPEECH_EVENTS.make)
-        assert found["output"] == Attachment(f"audio/{kind}", content, f"audio.speech.{kind}")
+        assert found["output"] == Attachment(
+            f"audio/{kind}", content, f"audio.speech.{extension(f'audio/{kind}')}"
+        )
 
     def test_speech_that_the_application_streams(self, provider: ProviderServer, tmp_path: Path) -> None:
         provider.route("/v1/audio/speech", speech())

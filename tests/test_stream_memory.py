@@ -14,7 +14,7 @@ from tests.doors import FOLDER, LOCAL, PYTHON, environment, finished
 CHUNKS = 100_000
 PIECE = 100  # characters of text in a chunk
 ALLOWED = 2.0  # bytes for each byte of text
-NOISE = 4_000_000  # bytes that the allocator may keep; the chunks themselves would be over 100 million
+NOISE = 16_000_000  # bytes that the allocator may keep; the chunks themselves would be over 100 million
 
 PROGRAM = """
 import gc, resource, sys, time

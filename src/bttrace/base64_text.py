@@ -33,6 +33,12 @@ def decoded(text: str, start: int = 0) -> bytes | None:
     return out.getvalue() or None
 
 
+def whole(text: str) -> str:
+    """Gives base64 that was encoded piece by piece as if it had been encoded at once."""
+    data = decoded(text) if "=" in text.rstrip("=") else None
+    return text if data is None else binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
 def _decode(text: str, start: int, end: int, out: io.BytesIO) -> bool:
     """Decodes a stretch without padding inside; tells whether all of it was base64.
 

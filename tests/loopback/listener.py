@@ -104,7 +104,9 @@ class Line:
 
     def chunk(self, data: bytes) -> None:
         """Sends one chunk at once, and notes when."""
-        self._request.sent_ns.append(time.perf_counter_ns())  # before, because the client may be done before we are
+        self._request.sent_ns.append(
+            time.perf_counter_ns()
+        )  # before, because the client may be done before we are
         self._connection.sendall(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end_chunks(self) -> None:

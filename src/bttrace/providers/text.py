@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from binascii import Error
-
 from ..model import Json
 
 _PIECES = 512
@@ -47,17 +43,3 @@ def continue_text(holder: Json, name: str, piece: object) -> None:
     if not isinstance(held, Text):
         held = holder[name] = Text(held if isinstance(held, str) else "")
     held.add(piece)
-
-
-def whole_base64(pieces: str) -> str:
-    """Gives base64 that was encoded piece by piece as if it had been encoded at once."""
-    content = content_of(pieces) if "=" in pieces.rstrip("=") else None
-    return pieces if content is None else base64.b64encode(content).decode("ascii")
-
-
-def content_of(encoded: str) -> bytes | None:
-    """Gives the bytes of base64, also of several pieces in a row; `None` for what is none."""
-    try:
-        return b"".join(base64.b64decode(piece, validate=True) for piece in re.findall(r"[^=]+=*", encoded))
-    except (Error, ValueError):
-        return None

@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import base64
 
+from ...base64_text import decoded
+from ...content_types import by_signature, extension
 from ...model import Attachment, Endpoint, Json
 from ...values import field, items, members, plain, text
-from ..text import Text, content_of
+from ..text import Text
 from .responses import with_instructions
 from .rules import given
 
-# The first bytes of what `response_format` can ask for; a stream does not repeat it.
-_BEGINNINGS = (
-    (b"RIFF", "audio/wav"),
-    (b"fLaC", "audio/flac"),
-    (b"OggS", "audio/ogg"),
-    (b"ID3", "audio/mpeg"),
-    (b"\xff\xf1", "audio/aac"),
-    (b"\xff\xf9", "audio/aac"),
-    (b"\xff", "audio/mpeg"),
-)
+_PCM = "audio/pcm"  # of what `response_format` can ask for, the only one without a signature
 
 
 class SpeechFold:
@@ -38,7 +31,7 @@ class SpeechFold:
         """Takes the next event."""
         piece = field(chunk, "audio")
         if isinstance(piece, str):
-            self._audio.append(content_of(piece) or b"")
+            self._audio.append(decoded(piece) or b"")
         usage = field(chunk, "usage")
         if usage is not None:
             self._told["usage"] = plain(usage)
@@ -51,11 +44,11 @@ class SpeechFold:
 
 
 def _spoken(response: Json) -> object:
-    content = content_of(text(response.get("audio")) or "")
+    content = decoded(text(response.get("audio")) or "")
     if not content:
         return None
-    kind = next((kind for start, kind in _BEGINNINGS if content.startswith(start)), "audio/pcm")
-    return Attachment(kind, content, f"audio.speech.{kind.partition('/')[2]}")
+    kind = by_signature(content) or _PCM
+    return Attachment(kind, content, f"audio.speech.{extension(kind)}")
 
 
 def _transcript(response: Json) -> object:

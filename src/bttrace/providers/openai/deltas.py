@@ -6,9 +6,10 @@ long texts come in pieces, list items say their index, all else is sent whole.
 
 from __future__ import annotations
 
+from ...base64_text import whole
 from ...model import Json
 from ...values import field, members, number, plain
-from ..text import Text, whole_base64
+from ..text import Text
 
 # Strings that come in pieces. Every other string of a delta is sent whole, some of them again and again.
 _PIECEWISE = frozenset(
@@ -98,5 +99,5 @@ class Parts:
 
 def _settled(name: str, value: object) -> object:
     if isinstance(value, Text):
-        return whole_base64(str(value)) if name == "data" else str(value)
+        return whole(str(value)) if name == "data" else str(value)
     return value.plain() if isinstance(value, Parts) else value

@@ -6,9 +6,9 @@ Vectors are told by their length alone. The SDK by itself asks for base64, 32 bi
 
 from __future__ import annotations
 
+from ...base64_text import decoded
 from ...model import Endpoint, Json
 from ...values import items, objects
-from ..text import content_of
 
 _BYTES = 4  # of a number
 
@@ -20,7 +20,7 @@ def _lengths(response: Json) -> object:
 
 def _length(vector: object) -> int:
     if isinstance(vector, str):
-        return len(content_of(vector) or b"") // _BYTES
+        return len(decoded(vector) or b"") // _BYTES
     return len(items(vector))
 
 
