@@ -322,17 +322,21 @@ completions = st.fixed_dictionaries(
 )
 
 
+def assert_folds_into_json(endpoint: Endpoint, chunks: list[Any]) -> None:
+    before = json.dumps(chunks)
+    response = folded(endpoint, chunks)
+    assert isinstance(response, dict)
+    json.dumps(response)
+    assert json.dumps(chunks) == before
+    assert all(isinstance(endpoint.is_first_token(chunk), bool) for chunk in chunks)
+
+
 class TestWhateverArrives:
     @ENDPOINTS
     @settings(max_examples=200, deadline=None)
     @given(chunks=st.lists(events | completions | noise, max_size=6))
     def test_folds_into_json(self, endpoint: Endpoint, chunks: list[Any]) -> None:
-        before = json.dumps(chunks)
-        response = folded(endpoint, chunks)
-        assert isinstance(response, dict)
-        json.dumps(response)
-        assert json.dumps(chunks) == before
-        assert all(isinstance(endpoint.is_first_token(chunk), bool) for chunk in chunks)
+        assert_folds_into_json(endpoint, chunks)
 
     @ENDPOINTS
     @settings(max_examples=100, deadline=None)

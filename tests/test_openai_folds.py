@@ -20,7 +20,7 @@ from bttrace.providers.openai.embeddings import EMBEDDINGS
 from bttrace.providers.openai.images import GENERATIONS
 from bttrace.providers.openai.responses import RESPONSES
 from bttrace.shape import Place, Style, generation
-from tests.test_folds import Draw, Json, cut, folded, interleaved, noise, words
+from tests.test_folds import Draw, Json, assert_folds_into_json, cut, folded, interleaved, noise, words
 
 NEW = [row for row in PROVIDER.endpoints if row not in (CHAT, RESPONSES)]
 each_row = pytest.mark.parametrize("endpoint", NEW, ids=lambda row: row.api)
@@ -217,12 +217,7 @@ class TestWhateverArrives:
     @settings(max_examples=100, deadline=None)
     @given(chunks=chunk_lists)
     def test_folds_into_json(self, endpoint: Endpoint, chunks: list[Any]) -> None:
-        before = json.dumps(chunks)
-        response = folded(endpoint, chunks)
-        assert isinstance(response, dict)
-        json.dumps(response)
-        assert json.dumps(chunks) == before
-        assert all(isinstance(endpoint.is_first_token(chunk), bool) for chunk in chunks)
+        assert_folds_into_json(endpoint, chunks)
 
     @each_row
     @settings(max_examples=25, deadline=None)
