@@ -14,7 +14,7 @@ from bttrace.providers.anthropic.completions import COMPLETE
 from tests.apis import BEGUN, MESSAGES, SAID, only, traced
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import Reply, anthropic_error, text_completion, text_completion_stream
-from tests.test_recorded_traffic import TRAFFIC
+from tests.recordings import TRAFFIC
 
 PROMPT = "\n\nHuman: hi\n\nAssistant:"
 ASKED = {"model": "claude-2.1", "max_tokens_to_sample": 9, "prompt": PROMPT, "stop_sequences": ["\n\nHuman:"]}

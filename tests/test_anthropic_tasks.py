@@ -19,7 +19,7 @@ from tests.loopback.anthropic_batches import errored, expired, requests, succeed
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import anthropic_error, batch, batch_results, token_count
 from tests.loopback.reply import whole
-from tests.test_recorded_traffic import TRAFFIC
+from tests.recordings import TRAFFIC
 
 TOOL = {"name": "weather", "description": "The weather.", "input_schema": {"type": "object"}}
 TIMES = {"start": BEGUN, "end": BEGUN}

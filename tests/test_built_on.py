@@ -15,7 +15,7 @@ import pytest
 from tests.apis import ASKED, only, traced
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat, chat_stream, message, openai_error
-from tests.test_imports import written
+from tests.packages import written
 
 SAID = "Hello from loopback."
 SHARED = {

@@ -17,7 +17,7 @@ from bttrace.providers.openai.realtime import CONNECTIONS, REALTIME, Conversatio
 from bttrace.seams.exchanges import Exchanges, Origin, Peer
 from bttrace.shape import Place, Style
 from tests.dialogues import SOUND, added, audio_answer, event, said, text_answer
-from tests.test_rows_resolve import fields, model, resolves, shapes
+from tests.sdk_models import fields, model, resolves, shapes
 
 BETA = "openai.types.beta.realtime"
 SESSION_OF_BETA = {"temperature", "max_response_output_tokens"}

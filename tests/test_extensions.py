@@ -15,7 +15,7 @@ from tests.doors import FOLDER, LOCAL, PYTHON, RUN, Finished, environment, finis
 from tests.kin import BY_PACKAGE
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat
-from tests.test_imports import small_sdk, written
+from tests.packages import small_sdk, written
 
 DESCRIPTION = """\
 from dataclasses import replace

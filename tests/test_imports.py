@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.doors import LOCAL, PYTHON, Finished, environment, finished
+from tests.packages import INIT, small_sdk, written
 
-PARTS = {
-    "_base_client": {"SyncAPIClient": ["request", "_process_response"], "BaseClient": ["_build_request"]},
-    "_streaming": {"Stream": ["__stream__", "close"], "AsyncStream": ["__stream__", "close"]},
-    "_response": {"APIResponse": ["close", "iter_bytes", "iter_text", "iter_lines"]},
-}
-PARTS["_response"]["AsyncAPIResponse"] = PARTS["_response"]["APIResponse"]
-PARTS["_base_client"]["AsyncAPIClient"] = PARTS["_base_client"]["SyncAPIClient"]
-INIT = "__version__ = '9.9'\nfrom . import _base_client, _streaming, _response\n"
 REPORT = (
     "import openai\n"
     "print(type(openai.__loader__).__name__, openai.__spec__.loader is openai.__loader__,"
@@ -25,28 +18,9 @@ REPORT = (
 PATCHED = "openai 9.9: patched\n"
 
 
-def small_sdk(init: str = INIT) -> dict[str, str]:
-    """The files of a package that has the places we patch, and nothing else."""
-    files = {"openai/__init__.py": init}
-    for module, owners in PARTS.items():
-        lines = []
-        for owner, names in owners.items():
-            lines.append(f"class {owner}:")
-            lines += [f"    def {name}(self, *args, **kwargs): ..." for name in names]
-        files[f"openai/{module}.py"] = "\n".join(lines) + "\n"
-    return files
-
-
 @pytest.fixture(name="library")
 def _library(tmp_path: Path) -> Path:
     return written(tmp_path / "library", small_sdk())
-
-
-def written(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 def ran(code: str, *path: Path) -> Finished:

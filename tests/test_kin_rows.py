@@ -12,7 +12,7 @@ import pytest
 from bttrace.model import Endpoint, Provider
 from bttrace.providers import SDKS
 from tests.kin import BY_PACKAGE
-from tests.test_rows_resolve import fields, model, resolves, shapes
+from tests.sdk_models import fields, model, resolves, shapes
 
 _CHAT = {
     *("temperature", "top_p", "response_format", "tool_choice"),

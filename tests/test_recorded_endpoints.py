@@ -13,7 +13,7 @@ import pytest
 
 from bttrace.model import Attachment
 from bttrace.testing import capture
-from tests.test_recorded_traffic import TRAFFIC, Json, events, recorded_server
+from tests.recordings import TRAFFIC, Json, events, recorded_server
 
 Call = Callable[[openai.OpenAI, list[str], Json], Any]
 """Makes a call, of the client, the path's parts and the body; it gives a stream, or anything else."""

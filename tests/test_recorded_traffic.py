@@ -8,14 +8,9 @@ other code than ours.
 import base64
 import inspect
 import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -27,10 +22,8 @@ from bttrace.providers.anthropic.messages import MESSAGES
 from bttrace.providers.openai.chat import CHAT
 from bttrace.providers.openai.responses import RESPONSES
 from bttrace.testing import Attachment, capture
+from tests.recordings import TRAFFIC, Json, events, recorded_server
 
-Json = dict[str, Any]
-
-TRAFFIC = Path(os.environ.get("BTTRACE_TRAFFIC") or Path(__file__).parents[2] / "shared" / "traffic")
 ENDPOINTS: dict[str, Endpoint] = {"chat": CHAT, "responses": RESPONSES, "messages": MESSAGES}
 
 
@@ -71,18 +64,6 @@ class Replayed:
         return {"chat": said_by_chat, "responses": said_by_response, "messages": said_by_message}[self.api](
             events(body)
         )
-
-
-@contextmanager
-def recorded_server() -> Iterator[str]:
-    """Serves the recordings; gives the server's address."""
-    command = [sys.executable, str(TRAFFIC / "replay.py"), "--data", str(TRAFFIC), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[1]
-        finally:
-            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -138,16 +119,6 @@ def sent(exchange: Json, oai: openai.OpenAI, ant: anthropic.Anthropic) -> Except
 
 
 # What streams say, from their bytes.
-
-
-def events(body: str) -> list[Json]:
-    """Gives the data of every event, but for the mark of the end."""
-    found = []
-    for block in body.replace("\r\n", "\n").split("\n\n"):
-        data = "\n".join(line[5:].lstrip(" ") for line in block.split("\n") if line.startswith("data:"))
-        if data and data != "[DONE]":
-            found.append(json.loads(data))
-    return found
 
 
 def said_by_chat(chunks: list[Json]) -> Json:
