@@ -176,6 +176,7 @@ bttrace.enable()
 def ask(create, text):
     create(model="m", max_tokens=9, messages=[{"role": "user", "content": text}])
 logger = braintrust.init_logger(project="Theirs")
+logger.id  # looked up now: braintrust 0.47 does it at the exit otherwise, and hangs there on Python 3.12
 chat = braintrust.wrap_openai(openai.OpenAI())
 messages = braintrust.wrap_anthropic(anthropic.Anthropic())
 with logger.start_span(name="outer"):
@@ -210,6 +211,7 @@ import braintrust, openai
 import bttrace
 bttrace.enable()
 logger = braintrust.init_logger(project="Theirs")
+logger.id  # looked up now: braintrust 0.47 does it at the exit otherwise, and hangs there on Python 3.12
 create = braintrust.traced(openai.OpenAI().chat.completions.create)
 create(model="m", messages=[{"role": "user", "content": "chat"}])
 """

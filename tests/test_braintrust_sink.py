@@ -209,6 +209,7 @@ def ask(text):
     answer = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": text}])
     return answer.choices[0].message.content
 logger = braintrust.init_logger(project="Theirs")
+logger.id  # looked up now: braintrust 0.47 does it at the exit otherwise, and hangs there on Python 3.12
 with logger.start_span(name="outer") as outer:
     with outer.start_span(name="inner"):
         ask("inside")
@@ -272,8 +273,8 @@ def test_calls_inside_an_eval_belong_to_its_experiment(
 
 
 MASKED = INSIDE.replace(
-    'logger = braintrust.init_logger(project="Theirs")',
-    'braintrust.set_masking_function(lambda value: "masked" if isinstance(value, list) else value)\nlogger = braintrust.init_logger(project="Theirs")',
+    'logger = braintrust.init_logger(project="Theirs")\nlogger.id',
+    'braintrust.set_masking_function(lambda value: "masked" if isinstance(value, list) else value)\nlogger = braintrust.init_logger(project="Theirs")\nlogger.id',
 )
 
 

@@ -24,6 +24,7 @@ INSIDE = (
     + """
 import braintrust
 logger = braintrust.init_logger(project="Theirs")
+logger.id  # looked up now: braintrust 0.47 does it at the exit otherwise, and hangs there on Python 3.12
 with client.realtime.connect(model="gpt-realtime") as connection:
     with logger.start_span(name="outer"):
         connection.response.create()

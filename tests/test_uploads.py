@@ -345,7 +345,7 @@ def test_where_rows_do_not_arrive_nothing_is_uploaded_and_one_message_says_why(
 
 INSIDE = SHORT.replace("openai\n", "openai, braintrust\n", 1).replace(
     "client.chat",
-    "with braintrust.init_logger(project='Theirs').start_span(name='outer'):\n    client.chat",
+    "logger = braintrust.init_logger(project='Theirs')\nlogger.id\nwith logger.start_span(name='outer'):\n    client.chat",
 )
 
 

@@ -293,7 +293,8 @@ async def outcomes() -> dict[str, object]:
 
 
 if not SILENT:
-    braintrust.init_logger(project="Theirs")
+    # Looked up now: braintrust 0.47 does it at the exit otherwise, and hangs there on Python 3.12.
+    assert braintrust.init_logger(project="Theirs").id
 if WRAPPING in ("auto", "both"):
     braintrust.auto_instrument()
 oai, ant = made("OpenAI", openai), made("Anthropic", anthropic)

@@ -38,6 +38,7 @@ sys.exit(3)
 INSIDE = """
 import braintrust
 logger = braintrust.init_logger(project="Theirs")
+logger.id  # looked up now: braintrust 0.47 does it at the exit otherwise, and hangs there on Python 3.12
 def ask():
     list(client.create(**given, stream=True))
 with logger.start_span(name="outer") as outer:
