@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -230,3 +231,13 @@ def test_the_newest_journal_is_the_one_written_last(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
         os.utime(tmp_path / name, ns=(-age * 10**9 + 10**18,) * 2)
     assert newest(tmp_path) == tmp_path / "a.jsonl"
+
+
+def test_a_tree_tells_only_the_counts_that_are_known() -> None:
+    row: dict[str, object] = {
+        "span_id": "a",
+        "span_attributes": {"name": "n"},
+        "metrics": {"start": 1, "prompt_tokens": 4},
+    }
+    [line] = printed([row], io.StringIO())
+    assert line.split("  ")[1:] == ["4 in"]

@@ -103,10 +103,14 @@ def _figures(row: Json) -> Iterator[str]:
     if first_token is not None:
         yield f"first token {_duration(first_token)}"
     prompt, completion = number(metrics.get("prompt_tokens")), number(metrics.get("completion_tokens"))
-    if prompt is not None or completion is not None:
-        cached = number(metrics.get("prompt_cached_tokens"))
-        of_which = f" ({cached:,} cached)" if cached else ""
-        yield f"{_count(prompt)}{of_which} in, {_count(completion)} out"
+    cached = number(metrics.get("prompt_cached_tokens"))
+    of_which = f" ({cached:,} cached)" if cached else ""
+    told = [
+        *([f"{prompt:,}{of_which} in"] if prompt is not None else []),
+        *([f"{completion:,} out"] if completion is not None else []),
+    ]
+    if told:
+        yield ", ".join(told)
     cost = number(metrics.get("estimated_cost"))
     if cost is not None:
         yield f"${cost:.4f}"
@@ -142,10 +146,6 @@ def _start(row: Json) -> float:
 
 def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def _count(tokens: float | None) -> str:
-    return "?" if tokens is None else f"{tokens:,}"
 
 
 def _printable(words: str) -> str:
