@@ -16,6 +16,7 @@ from typing import Any
 import wrapt
 
 WRAPT = os.path.dirname(str(wrapt.__file__)) + os.sep
+_WRAPPERS = 50  # around one another, that are looked through
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
 
@@ -70,13 +71,22 @@ class Ledger:
         original = next((held[name] for held in holders if name in held), None)
         if not callable(original):
             return False
-        if any(entry.owner is owner and entry.ours is original for entry in self._entries):
+        if self._is_within(original, owner):
             return True
         inherited = name not in vars(owner)
         ours = _Function(original, wrapper)
         setattr(owner, name, ours)
         self._entries.append(_Entry(owner, name, original, ours, inherited))
         return True
+
+    def _is_within(self, function: object, owner: type) -> bool:
+        """Tells whether a wrapper of ours is in a function, under whoever has wrapped it since."""
+        ours = [entry.ours for entry in self._entries if entry.owner is owner]
+        for _ in range(_WRAPPERS):
+            if any(function is one for one in ours):
+                return True
+            function = getattr(function, "__wrapped__", None)
+        return False
 
     def restore(self) -> list[str]:
         """Puts everything back, last first.
