@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from .transport import Unavailable
     from .uploads import Uploads
 
-_ROW_BYTES = (
-    5 * 2**20
-)  # a request with one such row is within what braintrust 0.47 (`logger.py`) sends at the most
+_ROW_BYTES = 5 * 2**20  # one such row in a request is less than braintrust 0.47 (`logger.py`) sends at most
 _CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 200
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
