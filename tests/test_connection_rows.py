@@ -15,7 +15,7 @@ from bttrace.model import Connection
 from bttrace.providers.openai import realtime
 from bttrace.providers.openai.realtime import CONNECTIONS, REALTIME, Conversation, RealtimeFold
 from bttrace.seams.exchanges import Exchanges, Origin, Peer
-from bttrace.shape import Place, Style
+from bttrace.shape import Place, Style, generation
 from tests.dialogues import SOUND, added, audio_answer, event, said, text_answer
 from tests.sdk_models import fields, model, resolves, shapes
 
@@ -213,4 +213,6 @@ def test_no_event_is_too_odd(row: Connection, told: list[tuple[bool, dict[str, A
     begun = [odd for was_sent, odd in told if not was_sent and odd["type"] == row.begins]
     assert max(len(asked), len(begun)) <= len(ended) <= len(asked) + len(begun)
     for exchange in ended:
-        assert exchange.span(Place("row", "span", "root"), Style()) is not None
+        facts = exchange.facts()
+        assert facts is not None
+        assert generation(facts, Place("row", "span", "root"), Style()).type == "llm"

@@ -14,22 +14,26 @@ import pytest
 import bttrace
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.contracts import Counts
-from bttrace.model import Span
+from bttrace.model import Endpoint, Facts, Json, Span
 from bttrace.record import LIMIT, Recorder
-from bttrace.shape import Place, Style
+from bttrace.shape import Style
 from bttrace.testing import CountedIds, ManualClock, capture
 from tests.doors import hooked
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 
+ECHO = Endpoint(path="/echo", api="echo", braintrust_name="Echo", input=lambda _: None, output=("folded",))
 
-class Ended:
+
+class Observed:
     """An observation that has ended, and remembers what it was folded from."""
+
+    parent = None
+    within = None
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.parent = None
         self.folded: list[object] = []
 
     def fold(self, chunks: Sequence[object]) -> None:
@@ -38,12 +42,15 @@ class Ended:
     def leave(self) -> None:
         raise AssertionError("not a stream")
 
-    def span(self, place: Place, _style: Style) -> Span:
-        return Span(
-            row_id=place.row_id, span_id=place.span_id, root_span_id=place.root_span_id, parents=place.parents,
-            name=self.name, type="llm", created="2026-01-01T00:00:00+00:00", metrics={}, metadata={}, context={},
-            output=list(self.folded),
-        )  # fmt: skip
+    def opening(self) -> None:
+        raise AssertionError("not announced")
+
+    def facts_so_far(self) -> None:
+        raise AssertionError("not announced")
+
+    def facts(self) -> Facts | None:
+        response: Json = {"model": self.name, "folded": list(self.folded)}
+        return Facts("echo", "echo", ECHO, {}, response, started=1_700_000_000.0, duration=1.0)
 
 
 class Collected:
@@ -90,7 +97,7 @@ def recorder(collected: Collected) -> Iterator[Recorder]:
 
 def test_no_thread_runs_before_the_first_span_nor_after_close(recorder: Recorder) -> None:
     assert "bttrace-writer" not in {thread.name for thread in threading.enumerate()}
-    recorder.put(Ended("one"))
+    recorder.put(Observed("one"))
     assert recorder.flush(5)
     assert "bttrace-writer" in {thread.name for thread in threading.enumerate()}
     recorder.close(5)
@@ -98,7 +105,7 @@ def test_no_thread_runs_before_the_first_span_nor_after_close(recorder: Recorder
 
 
 def test_chunks_are_folded_in_order_before_the_span_is_told(recorder: Recorder, collected: Collected) -> None:
-    call = Ended("stream")
+    call = Observed("stream")
     recorder.put(call, [1, 2])
     recorder.put(call, [3])
     recorder.put(call)
@@ -109,7 +116,7 @@ def test_chunks_are_folded_in_order_before_the_span_is_told(recorder: Recorder, 
 def test_many_threads_lose_nothing(recorder: Recorder, collected: Collected) -> None:
     def work(number: int) -> None:
         for turn in range(200):
-            recorder.put(Ended(f"{number}-{turn}"))
+            recorder.put(Observed(f"{number}-{turn}"))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -117,22 +124,22 @@ def test_many_threads_lose_nothing(recorder: Recorder, collected: Collected) -> 
     for thread in threads:
         thread.join()
     assert recorder.flush(10)
-    assert len({span.name for span in collected.spans}) == 1600
+    assert len({span.metadata["model"] for span in collected.spans}) == 1600
 
 
 def test_a_full_queue_drops_the_oldest_and_counts_them(
     recorder: Recorder, collected: Collected, capsys: pytest.CaptureFixture[str]
 ) -> None:
     collected.gate.clear()
-    recorder.put(Ended("held"))
+    recorder.put(Observed("held"))
     while recorder._queue:  # until the writer is inside the sink
         time.sleep(0.01)
     for number in range(LIMIT + 5):
-        recorder.put(Ended(str(number)))
+        recorder.put(Observed(str(number)))
     collected.gate.set()
     assert recorder.flush(10)
     assert recorder.dropped == 5
-    assert [span.name for span in collected.spans[:2]] == ["held", "5"]
+    assert [span.metadata["model"] for span in collected.spans[:2]] == ["held", "5"]
     assert "dropped" in capsys.readouterr().err
 
 
@@ -141,30 +148,30 @@ def test_a_span_that_cannot_be_told_costs_no_other(
 ) -> None:
     monkeypatch.delenv("BTTRACE_STRICT")
 
-    class Broken(Ended):
-        def span(self, place: Place, style: Style) -> Span:
+    class Broken(Observed):
+        def facts(self) -> Facts:
             raise ValueError("broken")
 
     for number in range(20):
         recorder.put(Broken("bad"))
-        recorder.put(Ended(str(number)))
+        recorder.put(Observed(str(number)))
     assert recorder.flush(5)
     assert len(collected.spans) == 20
 
 
 def test_a_forked_child_starts_anew(recorder: Recorder, collected: Collected) -> None:
-    recorder.put(Ended("parent"))
+    recorder.put(Observed("parent"))
     recorder.flush(5)
     collected.gate.clear()
-    recorder.put(Ended("busy"))
+    recorder.put(Observed("busy"))
     time.sleep(0.2)  # the writer is inside the sink now
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         collected.gate.set()
-        recorder.put(Ended("child"))
+        recorder.put(Observed("child"))
         good = recorder.flush(5)
-        os.write(writer, f"{good} {[span.name for span in collected.spans]}".encode())
+        os.write(writer, f"{good} {[span.metadata['model'] for span in collected.spans]}".encode())
         os._exit(0)
     os.waitpid(child, 0)
     collected.gate.set()
@@ -172,18 +179,18 @@ def test_a_forked_child_starts_anew(recorder: Recorder, collected: Collected) ->
     os.close(reader)
     os.close(writer)
     assert recorder.flush(5)
-    assert [span.name for span in collected.spans] == ["parent", "busy"]
+    assert [span.metadata["model"] for span in collected.spans] == ["parent", "busy"]
 
 
 def test_a_fork_finds_the_writer_at_rest(recorder: Recorder, collected: Collected) -> None:
-    recorder.put(Ended("before"))
+    recorder.put(Observed("before"))
     child = os.fork()
     if child == 0:
         os._exit(0 if len(threading.enumerate()) == 1 else 1)
     assert os.waitpid(child, 0)[1] == 0
-    recorder.put(Ended("after"))
+    recorder.put(Observed("after"))
     assert recorder.flush(5)
-    assert [span.name for span in collected.spans] == ["before", "after"]
+    assert [span.metadata["model"] for span in collected.spans] == ["before", "after"]
 
 
 def test_a_set_clock_and_counted_ids_make_a_span_predictable() -> None:

@@ -1,7 +1,7 @@
 """What those who watch the application, those who record and those who send ask of each other.
 
 An *observation* is something of the application's that is watched, ends once, and can
-then tell its span. A *sink* is where finished spans go. *Neighbours* are other tracers in
+then tell what is known of it. A *sink* is where spans go. *Neighbours* are other tracers in
 the process; what they have *told* Braintrust of, ours must not tell again.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from .model import Span
-from .shape import Place, Style
+from .executions import Execution
+from .model import Caller, Endpoint, Facts, Json, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,16 @@ class Told:
 
     root_span_id: str
     span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a call when it begins; `started` is seconds since the epoch."""
+
+    endpoint: Endpoint
+    request: Json
+    started: float
+    caller: Caller | None
 
 
 class Neighbours(Protocol):
@@ -45,8 +55,12 @@ class Ended(Protocol):
     def parent(self) -> object | None:
         """Gives the application's own braintrust span that it happened in, or `Told`, if any."""
 
-    def span(self, place: Place, style: Style) -> Span | None:
-        """Gives its span, if it is worth one. Called once, on the writer thread."""
+    @property
+    def within(self) -> Execution | None:
+        """Gives the observed execution that it happened in, if any."""
+
+    def facts(self) -> Facts | None:
+        """Gives what is known of it, if it is worth a span. Called once, on the writer thread."""
 
 
 class Observation(Ended, Protocol):
@@ -54,6 +68,12 @@ class Observation(Ended, Protocol):
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Takes chunks of its stream, in order. Called on the writer thread."""
+
+    def opening(self) -> Opening | None:
+        """Gives what is known of it when it begins, if anything is. Called on the writer thread."""
+
+    def facts_so_far(self) -> Facts | None:
+        """Gives what is known of it while its stream is being read. Called on the writer thread."""
 
     def leave(self) -> None:
         """Ends it, because nobody will read the rest of its stream."""
@@ -85,7 +105,10 @@ class Sink(Protocol):
         """Gives the exporter's name."""
 
     def write(self, span: Span, parent: object | None) -> None:
-        """Takes a finished span, and the application's own braintrust span that it happened in, or `Told`."""
+        """Takes a span, and the application's own braintrust span that it happened in, or `Told`.
+
+        One that is open comes again when it has ended, and then `merges`.
+        """
 
     def deliver(self) -> float | None:
         """Sends what is due; gives the seconds until more is, `None` for not before the next span."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .model import Json
-from .tree import Ink, drawn, traces
+from .tree import Ink, drawn, merged, traces
 from .values import json_object
 
 
@@ -31,7 +31,7 @@ def rows(path: Path) -> tuple[list[Json], int]:
                 damaged += 1
             else:
                 found.append(row)
-    return found, damaged
+    return merged(found), damaged
 
 
 def _row(line: bytes) -> Json | None:

@@ -17,7 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Literal, Protocol
+
+from .evidence import Conversation
 
 Json = dict[str, object]
 
@@ -112,6 +115,7 @@ class Endpoint:
     `failure` gives, from a response, the error that it tells, an object with a code and a message.
     `settles` gives, from a response, the id of work begun by an earlier call that is now done.
     A row that `polls` asks for such work: only the first answer that settles it is a span.
+    `conversation` reads it as a part of an agent's loop, if it can be one.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
     """
 
@@ -139,6 +143,7 @@ class Endpoint:
     normal: Callable[[Json], Json] = _as_it_came
     settles: Callable[[Json], str | None] = _unknown
     polls: bool = False
+    conversation: Conversation | None = None
 
 
 class Dialogue(Protocol):
@@ -195,6 +200,11 @@ class Caller:
     file: str
     line: int
 
+    @classmethod
+    def of(cls, found: tuple[CodeType, int] | None) -> Caller | None:
+        """Gives the frame that a code object and a line are of."""
+        return None if found is None else cls(found[0].co_name, found[0].co_filename, found[1])
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -225,7 +235,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One finished span, ready to become a Braintrust log row. Times are seconds since the epoch."""
+    """One span, ready to become a Braintrust log row. Times are seconds since the epoch.
+
+    One without an `end` among its metrics is still open. One that `merges` was sent before.
+    """
 
     row_id: str
     span_id: str
@@ -241,6 +254,7 @@ class Span:
     output: object = None
     error: str | None = None
     tags: tuple[str, ...] = field(default=())
+    merges: bool = False
 
     def row(self) -> Json:
         """Gives the span as a log row of Braintrust's API; absent fields are left out."""
@@ -258,5 +272,6 @@ class Span:
             "metrics": dict(self.metrics),
             "tags": list(self.tags) or None,
             "context": self.context,
+            "_is_merge": self.merges or None,
         }
         return {name: value for name, value in row.items() if value is not None}

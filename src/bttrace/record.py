@@ -21,19 +21,25 @@ from collections.abc import Sequence
 from . import forks
 from .clock import Clock, Ids
 from .contracts import Ended, Observation, Sink
+from .executions import Execution
 from .guard import guarded, say_once
 from .model import Span
-from .shape import Place, Style
+from .shape import Style
+from .trees import Trees
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 _SINKS_SHARE = 0.9  # of the time that a flush may take
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for the writer to stand still
 LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
+_BEGUN: list[object] = []
+_What = list[object] | None
+"""Chunks of a stream, or that something has begun, or `None` when it has ended."""
 
 
 class _Flush:
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, *, is_last: bool) -> None:
         self.deadline = deadline
+        self.is_last = is_last  # nothing more will be heard of what is open
         self.done = threading.Event()
         self.everything = False
 
@@ -48,8 +54,7 @@ class Recorder:
         self.active = True
         self.dropped = 0
         self.sinks = tuple(sinks)
-        self._style = style
-        self._ids = ids
+        self._trees = Trees(style, clock, ids, self._to_sinks)
         self._exit_timeout = exit_timeout
         self._open: dict[int, Observation] = {}
         self._writer = guarded(self._run)
@@ -59,7 +64,7 @@ class Recorder:
 
     def _remake(self) -> None:
         """Starts anew: nothing queued, no thread yet."""
-        self._queue: deque[tuple[Observation, list[object] | None] | _Flush] = deque()
+        self._queue: deque[tuple[Observation | Execution, _What] | _Flush] = deque()
         self._thread: threading.Thread | None = None
         self._wake = allocate_lock()
         self._wake.acquire()
@@ -69,8 +74,12 @@ class Recorder:
         self._delivering = False
         self._starting = allocate_lock()
 
-    def put(self, observation: Observation, chunks: list[object] | None = None) -> None:
-        """Queues chunks of a stream, or, without any, an observation that has ended. Never blocks."""
+    def begin(self, observation: Observation | Execution) -> None:
+        """Queues a call that offers tools, or an execution, as it begins. Never blocks."""
+        self.put(observation, _BEGUN)
+
+    def put(self, observation: Observation | Execution, chunks: _What = None) -> None:
+        """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
         if not self.active:
             return
         queue = self._queue
@@ -153,12 +162,20 @@ class Recorder:
                     time.sleep(0)
         if self._parked:
             return None
+        opened = self._write()
         self._delivering = True
         pauses = [pause for sink in self.sinks if (pause := _delivered(sink)) is not None]
         self._delivering = False
-        return min(pauses, default=None)
+        return min((*pauses, *([] if opened is None else [opened])), default=None)
+
+    def _write(self) -> float | None:
+        return _treed(self._trees, self.clock.epoch(self.clock.now()))
 
     def _answer(self, request: _Flush) -> None:
+        if request.is_last:
+            _abandoned(self._trees, self.clock.epoch(self.clock.now()))
+        else:
+            self._write()
         self._delivering = True
         flushed = [_flushed(sink, request.deadline) for sink in self.sinks]
         self._delivering = False
@@ -167,30 +184,34 @@ class Recorder:
         request.done.set()
 
     def finish(self, ended: Ended) -> None:
-        """Hands the span of what has ended to every sink. Called on the writer thread."""
-        parent = ended.parent
-        root = getattr(parent, "root_span_id", None)
-        above = getattr(parent, "span_id", None)
-        adopted = isinstance(root, str) and isinstance(above, str)
-        place = Place(
-            row_id=self._ids.row(),
-            span_id=self._ids.span(),
-            root_span_id=str(root) if adopted else self._ids.trace(),
-            parents=(str(above),) if adopted else (),
-        )
-        span = ended.span(place, self._style)
-        if span is None:
-            return
+        """Hands what has ended on, to become a span. Called on the writer thread."""
+        self._trees.finish(ended)
+
+    def handle(self, observation: Observation | Execution, what: _What) -> None:
+        """Takes one item of the queue. Called on the writer thread."""
+        if isinstance(observation, Execution):
+            if what is _BEGUN:
+                self._trees.start(observation)
+            else:
+                self._trees.stop(observation)
+        elif what is None:
+            self._trees.finish(observation)
+        elif what is _BEGUN:
+            self._trees.begin(observation)
+        else:
+            observation.fold(what)
+
+    def _to_sinks(self, span: Span, parent: object) -> None:
         for sink in self.sinks:
-            _written(sink, span, parent if adopted else None)
+            _written(sink, span, parent)
 
     def flush(self, timeout: float) -> bool:
         """Waits until every span that ended before is delivered, at most `timeout` seconds."""
         return self._flush(timeout).everything
 
-    def _flush(self, timeout: float) -> _Flush:
+    def _flush(self, timeout: float, *, is_last: bool = False) -> _Flush:
         # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
-        request = _Flush(time.monotonic() + timeout * _SINKS_SHARE)
+        request = _Flush(time.monotonic() + timeout * _SINKS_SHARE, is_last=is_last)
         self._flushes.add(request)
         self._queue.append(request)
         self._rouse()
@@ -203,7 +224,7 @@ class Recorder:
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
-        self.flush(timeout)
+        self._flush(timeout, is_last=True)
         self.active = False
         self._rouse()
         thread = self._thread
@@ -218,7 +239,7 @@ class Recorder:
             return
         for observation in list(self._open.values()):
             _left(observation)
-        if not self._flush(self._exit_timeout).done.is_set():
+        if not self._flush(self._exit_timeout, is_last=True).done.is_set():
             say_once(
                 f"spans were not delivered within {self._exit_timeout:g} s of the exit, and are lost. "
                 "Check the network, or set BTTRACE_EXIT_TIMEOUT higher."
@@ -259,16 +280,22 @@ class Recorder:
         if not self.active:
             return
         self._open.clear()
+        self._trees.forget()
         self._remake()
         for sink in self.sinks:
             sink.after_fork()
 
 
-def _handle(recorder: Recorder, observation: Observation, chunks: list[object] | None) -> None:
-    if chunks is None:
-        recorder.finish(observation)
-    else:
-        observation.fold(chunks)
+def _handle(recorder: Recorder, observation: Observation | Execution, what: _What) -> None:
+    recorder.handle(observation, what)
+
+
+def _write_trees(trees: Trees, now: float) -> float | None:
+    return trees.write(now)
+
+
+def _abandon(trees: Trees, now: float) -> None:
+    trees.abandon(now)
 
 
 def _write(sink: Sink, span: Span, parent: object | None) -> None:
@@ -289,6 +316,8 @@ def _leave(observation: Observation) -> None:
 
 # A fault in one span must cost neither its neighbours nor, after a few, all that come later.
 _handled = guarded(_handle, retires=False)
+_treed = guarded(_write_trees, retires=False)
+_abandoned = guarded(_abandon, retires=False)
 _written = guarded(_write, retires=False)
 _delivered = guarded(_deliver, retires=False)
 _flushed = guarded(_flush, retires=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from .media import attached
-from .model import Facts, Json, Metric, Span
+from .model import Caller, Facts, Json, Metric, Span
 from .values import at, json_object, number, objects, text
 
 # Everruns' names for the same counts; fields.md keeps both.
@@ -66,7 +66,7 @@ def generation(facts: Facts, place: Place, style: Style) -> Span:
         error=_error(facts, said=said),
         metadata=_metadata(facts, model, said=said),
         metrics=_metrics(facts, style),
-        context=_context(facts, style),
+        context=context(facts.sdk, facts.caller, style),
     )
 
 
@@ -172,17 +172,18 @@ def _tool_names(tools: object) -> list[object]:
     ]
 
 
-def _context(facts: Facts, style: Style) -> Json:
+def context(instrumentation: str, caller: Caller | None, style: Style) -> Json:
+    """Gives who tells of a span, and the application's frame that it came from, if known."""
     origin: Json = {
         "name": "bttrace",
         "version": style.origin,
-        "instrumentation": {"name": f"bttrace.{facts.sdk}"},
+        "instrumentation": {"name": f"bttrace.{instrumentation}"},
     }
     if style.environment:
         origin["environment"] = style.environment
-    context: Json = {"span_origin": origin}
-    if facts.caller is not None:
-        context["caller_functionname"] = facts.caller.function
-        context["caller_filename"] = facts.caller.file
-        context["caller_lineno"] = facts.caller.line
-    return context
+    told: Json = {"span_origin": origin}
+    if caller is not None:
+        told["caller_functionname"] = caller.function
+        told["caller_filename"] = caller.file
+        told["caller_lineno"] = caller.line
+    return told

@@ -28,6 +28,7 @@ from . import session
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .contracts import Counts
 from .model import Attachment, Json, Span
+from .tree import merged
 from .wiring import Parts
 
 __all__ = [
@@ -103,7 +104,7 @@ class _MemorySink:
 
     def rows(self) -> list[Json]:
         with self._lock:
-            return list(self._rows)
+            return merged(self._rows)
 
     def deliver(self) -> float | None:
         return None
@@ -129,7 +130,10 @@ class Captured:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Gives the log row of every span that ended until now, in that order."""
+        """Gives the log row of every span until now, parents before their children.
+
+        A turn that has not ended, and what is open in it, has no `end` among its metrics.
+        """
         session.flush(_FLUSH_TIMEOUT)
         return self._sink.rows()
 

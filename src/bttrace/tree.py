@@ -15,6 +15,8 @@ from .values import at, items, json_object, number, text
 _ERROR_WIDTH = 100
 _MOST_ATTACHMENTS = 3
 _KILO = 1000
+# What a row that merges cannot change (Braintrust's API, `_is_merge`).
+_KEPT = frozenset({"_is_merge", "id", "span_id", "root_span_id", "span_parents"})
 _LINES = ("├─ ", "└─ ", "│  ")
 _PLAIN_LINES = ("|- ", "`- ", "|  ")
 
@@ -39,6 +41,20 @@ class Ink:
     def error(self, words: str) -> str:
         """Sets off errors, in red."""
         return self._in("31", words)
+
+
+def merged(rows: Iterable[Json]) -> list[Json]:
+    """Gives each span once: what came later for a row of the same id is laid over what came before."""
+    found: dict[object, Json] = {}
+    for row in rows:
+        known = found.get(row.get("id")) if row.get("_is_merge") else None
+        if known is None:
+            found[row.get("id") or id(row)] = {
+                name: value for name, value in row.items() if name != "_is_merge"
+            }
+        else:
+            known.update({name: value for name, value in row.items() if name not in _KEPT})
+    return list(found.values())
 
 
 def traces(rows: Iterable[Json]) -> list[list[Json]]:

@@ -31,6 +31,7 @@ from .record import Recorder
 from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
+from .seams.executions import Executions
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.braintrust import BraintrustSink
@@ -70,6 +71,7 @@ class Wiring:
         self._neighbours = Tracers(
             self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
         )
+        self.executions = Executions(self.recorder, self._neighbours)
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.

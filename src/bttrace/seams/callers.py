@@ -11,7 +11,6 @@ import os
 import sys
 from types import CodeType, FrameType
 
-from ..model import Caller
 from ..patch import WRAPT
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -51,11 +50,3 @@ def caller_and_wrapper(
             return None, wrapper
         frame = frame.f_back
     return None, wrapper
-
-
-def caller(found: tuple[CodeType, int] | None) -> Caller | None:
-    """Gives what a span says of a frame."""
-    if found is None:
-        return None
-    code, line = found
-    return Caller(function=code.co_name, file=code.co_filename, line=line)

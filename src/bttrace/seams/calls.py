@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
 from ..content_types import extension
-from ..model import Attachment, Endpoint, Facts, Fold, Json, Provider, Span, StreamEnd
+from ..contracts import Opening
+from ..executions import Execution
+from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
-from ..shape import Place, Style, generation
 from . import http
 from .bodies import Body
-from .callers import caller
 from .firsts import heard
 from .settled import Settled
 
@@ -64,12 +65,14 @@ class Call:
         "first_token",
         "form",
         "headers",
+        "offers",
         "parent",
         "request",
         "response",
         "started",
         "stream_end",
         "streamed",
+        "within",
     )
 
     def __init__(self, shared: Shared, endpoint: Endpoint, placed: Mapping[str, str], client: object) -> None:
@@ -81,11 +84,13 @@ class Call:
         self._heard = False  # the first token and the first text of a raw body
         self.client = type(client).__name__
         self.parent: Any = None
+        self.within: Execution | None = None
         self.caller: tuple[CodeType, int] | None = None
         self.request: Any = None
         self.form: Json | None = None
         self.response: Any = None
         self.headers: Any = None
+        self.offers = False  # tools
         self.attempts = 0
         self.error: tuple[str, str, str | None] | None = None
         self.streamed = False
@@ -149,19 +154,40 @@ class Call:
             self._heard = self._heard or self.first(chunk, at)
             yield chunk
 
-    def span(self, place: Place, style: Style) -> Span | None:
-        """Gives the call's span; `None` for one that asked after work which is not done, or already told."""
-        facts = self._facts()
+    def opening(self) -> Opening | None:
+        """Gives what is known of the call when it begins."""
+        return Opening(
+            self._endpoint,
+            self._question(),
+            self._recorder.clock.epoch(self.started),
+            Caller.of(self.caller),
+        )
+
+    def facts_so_far(self) -> Facts | None:
+        """Gives what is known of a call whose stream is being read; `None` for any other."""
+        if not self.streamed or self.body is not None or self.ended is not None:
+            return None
+        # The application's thread goes on adding to the chunks: what is read here stays for the writer.
+        fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
+        for chunk in list(self.chunks):
+            fold.add(chunk)
+        return self._told(fold.response(), None)
+
+    def facts(self) -> Facts | None:
+        """Gives what is known of the call; `None` if it asked after work that is not done, or is told."""
+        facts = self._told(*self._answer())
         settled = self._endpoint.settles(facts.response)
         news = settled is not None and self._shared.settled.first(settled)
         if self._endpoint.polls and not news and facts.error_type is None:
             return None
         if settled is not None and not news:  # its tokens stand on the span that told its end first
             facts = replace(facts, endpoint=replace(self._endpoint, usage={}))
-        return generation(facts, place, style)
+        return facts
 
-    def _facts(self) -> Facts:
-        response, body = self._answer()
+    def _question(self) -> Json:
+        return {**self._placed, **(self.form or http.asked(self.request))}
+
+    def _told(self, response: Json, body: str | Attachment | None) -> Facts:
         if response:
             response = self._endpoint.normal(response)
         host, port = http.address(self.request)
@@ -170,7 +196,7 @@ class Call:
             provider=provider_name(self.client, host, self._shared.provider.name, port),
             sdk=self._shared.provider.sdk,
             endpoint=self._endpoint,
-            request={**self._placed, **(self.form or http.asked(self.request))},
+            request=self._question(),
             response=response,
             body=body,
             started=self._recorder.clock.epoch(self.started),
@@ -182,7 +208,7 @@ class Call:
             error_type=error_type,
             error_message=message,
             request_id=request_id or http.request_id(self.headers),
-            caller=caller(self.caller),
+            caller=Caller.of(self.caller),
         )
 
     def _since_start(self, reading: int | None) -> float | None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from ..clock import Clock
 from ..contracts import Ended
-from ..model import Caller, Connection, Dialogue, Facts, Fold, Json, Span, StreamEnd
-from ..shape import Place, Style, generation
+from ..executions import Execution
+from ..model import Caller, Connection, Dialogue, Facts, Fold, Json, StreamEnd
 from ..values import at, json_object, number, plain, text
 from .firsts import heard
 
@@ -35,6 +35,7 @@ class Origin:
 
     parent: object | None = None
     caller: Caller | None = None
+    within: Execution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Exchange:
         """Gives the application's own braintrust span that it asked in, if any."""
         return self.origin.parent
 
+    @property
+    def within(self) -> Execution | None:
+        """Gives the observed execution that it asked in, if any."""
+        return self.origin.within
+
     def add(self, reading: int, event: Json) -> None:
         """Takes an event of the response."""
         self._latest = reading
@@ -90,10 +96,10 @@ class Exchange:
         self._ended = self._latest if reading is None else reading
         self._stream_end = stream_end
 
-    def span(self, place: Place, style: Style) -> Span | None:
-        """Gives its span."""
+    def facts(self) -> Facts | None:
+        """Gives what is known of it."""
         error_type, message = self.error or (None, None)
-        facts = Facts(
+        return Facts(
             provider=self._peer.provider,
             sdk=self._peer.sdk,
             endpoint=self._kind.endpoint,
@@ -108,7 +114,6 @@ class Exchange:
             error_message=message,
             caller=self.origin.caller,
         )
-        return generation(facts, place, style)
 
     def _since_start(self, reading: int | None) -> float | None:
         return None if reading is None else (reading - self.started) / 1e9

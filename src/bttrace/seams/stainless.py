@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from ..contracts import Neighbours
+from ..executions import EXECUTING
 from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger
@@ -183,6 +184,9 @@ class Seam:
         call = Call(self._shared, endpoint, placed, client)
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
+        call.within = EXECUTING.get()
+        if endpoint.conversation is not None and type(options.json_data) is dict:
+            call.offers = bool(options.json_data.get("tools") or options.json_data.get("functions"))
         return call
 
     def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -192,6 +196,8 @@ class Seam:
         call.form = form(args[0] if args else kwargs["options"])
         if not call.attempts:
             call.parent = self._neighbours.exported() or call.parent
+            if call.offers:
+                self._recorder.begin(call)
         call.attempts += 1
 
     def _answer(self, call: Call, client: Any, kwargs: Mapping[str, Any]) -> None:

@@ -15,12 +15,11 @@ from types import CodeType
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from ..model import Connection, Json, Provider, Span, StreamEnd
+from ..contracts import Opening
+from ..model import Caller, Connection, Facts, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
-from ..shape import Place, Style
 from ..values import json_object
-from .callers import caller
 from .exchanges import Error, Exchanges, Origin, Peer
 
 BATCH = 16  # messages that are held before the writer gets them
@@ -38,6 +37,7 @@ class Traffic:
     __slots__ = ("_address", "_exchanges", "_kind", "_passed", "_pid", "_provider", "_recorder")
 
     parent = None
+    within = None
 
     def __init__(
         self, kind: Connection, provider: Provider, recorder: Recorder, address: tuple[str, str]
@@ -88,7 +88,15 @@ class Traffic:
         while self._passed:
             _take(self._exchanges, *self._passed.popleft())
 
-    def span(self, _place: Place, _style: Style) -> Span | None:
+    def facts(self) -> Facts | None:
+        """Gives none: the exchanges have them."""
+        return None
+
+    def opening(self) -> Opening | None:
+        """Gives none: the exchanges have them."""
+        return None
+
+    def facts_so_far(self) -> Facts | None:
         """Gives none: the exchanges have them."""
         return None
 
@@ -121,4 +129,4 @@ def _event(message: str | bytes | Json) -> Json:
 
 
 def _origin(seen: Seen | None) -> Origin:
-    return Origin() if seen is None else Origin(seen[0], caller(seen[1]))
+    return Origin() if seen is None else Origin(seen[0], Caller.of(seen[1]))

@@ -19,7 +19,9 @@ class ConsoleSink:
         self._lost = 0
 
     def write(self, span: Span, _parent: object | None) -> None:
-        """Prints a span, if there is a stderr."""
+        """Prints a span that has ended, if there is a stderr."""
+        if "end" not in span.metrics:
+            return
         out = sys.stderr
         if out is None or out.closed:
             self._lost += 1

@@ -11,6 +11,7 @@ import json
 
 from ...model import Endpoint, Json
 from ...values import at, field, items, json_object, members, objects, plain, position, text
+from ..conversations.messages import MessagesConversation
 from ..text import Text, continue_text
 
 # delta type -> its field, and the content block's field that it continues
@@ -201,4 +202,5 @@ MESSAGES = Endpoint(
     is_first_token=is_first_token,
     is_first_text=is_first_text,
     fold=MessageFold,
+    conversation=MessagesConversation(),
 )

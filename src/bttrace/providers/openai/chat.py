@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ...model import Endpoint, Json
 from ...values import at, field, items, members, objects, plain, position, text
+from ..conversations.chat import ChatConversation
 from .deltas import Parts
 
 _GENERATED = (
@@ -162,4 +163,5 @@ CHAT = Endpoint(
     is_first_token=is_first_token,
     is_first_text=is_first_text,
     fold=ChatFold,
+    conversation=ChatConversation(),
 )

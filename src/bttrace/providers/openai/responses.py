@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ...model import Endpoint, Json, Metric
 from ...values import field, items, json_object, objects, text
+from ..conversations.responses import ResponsesConversation
 from .response_events import ResponseFold, is_first_text, is_first_token
 
 _FUNCTION = ("name", "description", "parameters", "strict")
@@ -101,6 +102,7 @@ RESPONSES = Endpoint(
     is_first_text=is_first_text,
     fold=ResponseFold,
     settles=settled,
+    conversation=ResponsesConversation(),
 )
 
 RETRIEVED = replace(

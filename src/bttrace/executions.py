@@ -1,0 +1,70 @@
+"""An execution that is observed: of a tool, or of a function that is a workflow or a task.
+
+Owns what is kept of it from the application's thread to the writer, and which one the
+application is in at this point of its code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import CodeType
+from typing import Any, Literal
+
+Kind = Literal["tool", "workflow", "task"]
+
+
+class Execution:
+    """What is known of one execution; readings are of the recorder's clock.
+
+    `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
+    was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
+    the call whose answer did. `within` is the execution around it, `parent` the application's
+    own braintrust span. `placed` is set by the writer, as soon as it is known where its span stands.
+    """
+
+    __slots__ = (
+        "arguments",
+        "asked_by",
+        "call_id",
+        "caller",
+        "ended",
+        "error",
+        "found",
+        "kind",
+        "name",
+        "parent",
+        "placed",
+        "result",
+        "started",
+        "within",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        arguments: Mapping[str, object],
+        started: int,
+        *,
+        call_id: str | None = None,
+        asked_by: object = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.name = name
+        self.arguments = arguments
+        self.call_id = call_id
+        self.asked_by = asked_by
+        self.found = asked_by is not None
+        self.started = started
+        self.ended: int | None = None
+        self.result: object = None
+        self.error: tuple[str, str] | None = None
+        self.within: Execution | None = None
+        self.parent: Any = None
+        self.caller: tuple[CodeType, int] | None = None
+        self.placed: Any = None
+
+
+EXECUTING: ContextVar[Execution | None] = ContextVar("bttrace_execution", default=None)
+"""The execution that the application's code runs in."""

@@ -1,0 +1,1 @@
+"""How the loops of each API read: one module for each."""

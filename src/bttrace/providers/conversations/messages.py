@@ -1,0 +1,135 @@
+"""Anthropic's messages as a conversation. PURE.
+
+Source: anthropic 2.11, `types/beta`: `tool_use` blocks of the assistant, answered by `tool_result`
+blocks in the user's next message; blocks of tools that Anthropic runs itself (`server_tool_use`,
+`mcp_tool_use`) with their results in the same answer; `pause_turn`, after which the same
+message is sent back to be continued; `thread.previous_message_id`, after which only what is
+new is sent.
+"""
+
+from __future__ import annotations
+
+from ...evidence import Answer, Asked, Asking, Result, Served
+from ...model import Json
+from ...values import at, field, items, objects, text
+from .chat import prompts, said, words
+
+_USER = "user"
+_MODEL = "assistant"
+_PROVIDERS_OWN = ("server_tool_use", "mcp_tool_use")
+
+
+class MessagesConversation:
+    """Reads messages."""
+
+    def asked(self, request: Json) -> Asked:
+        """Gives what a request says."""
+        messages = list(objects(request.get("messages")))
+        brought: list[Result] = []
+        echoed: dict[str, Asking] = {}
+        is_prompted = False
+        for message in reversed(messages):
+            blocks = _blocks(message)
+            if message.get("role") == _MODEL:
+                calls = _asks(blocks)
+                if not calls:
+                    break
+                echoed.update((call.id, call) for call in calls)
+                continue
+            results = [_result(block) for block in blocks if block.get("type") == "tool_result"]
+            spoken = len(results) < len(blocks)
+            if echoed and not results:
+                break
+            brought[:0] = results
+            is_prompted = is_prompted or (spoken and not echoed)
+        last = messages[-1] if messages else {}
+        return Asked(
+            offers=bool(request.get("tools") or request.get("mcp_servers")),
+            brought=tuple(brought),
+            echoed=echoed,
+            prompt=_prompt(messages),
+            prompts=prompts(messages),
+            is_prompted=is_prompted,
+            continues=text(at(request, "thread.previous_message_id")),
+            resumes=_own(_blocks(last)) if last.get("role") == _MODEL else frozenset(),
+            said=said(messages),
+        )
+
+    def answer(self, response: Json) -> Answer:
+        """Gives what an answer says."""
+        blocks = list(objects(response.get("content")))
+        reason = response.get("stop_reason")
+        return Answer(
+            asks=tuple(_asks(blocks)),
+            identity=text(response.get("id")),
+            text=words(response.get("content")),
+            content=response.get("content"),
+            unfinished=reason == "pause_turn",
+            leaves=_own(blocks) if reason == "pause_turn" else frozenset(),
+            is_whole=reason is not None,
+            served=tuple(_served(blocks)),
+        )
+
+    def calls(self, answer: object) -> tuple[str, ...]:
+        """Gives the names of the tools that an answer or a chunk asks for."""
+        block = field(answer, "content_block")
+        blocks = items(field(answer, "content")) if block is None else (block,)
+        names = (text(field(one, "name")) for one in blocks if field(one, "type") == "tool_use")
+        return tuple(name for name in names if name)
+
+
+def _blocks(message: Json) -> list[Json]:
+    content = message.get("content")
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(objects(content))
+
+
+def _asks(blocks: list[Json]) -> list[Asking]:
+    found = []
+    for block in blocks:
+        name, identity = text(block.get("name")), text(block.get("id"))
+        if block.get("type") == "tool_use" and name is not None and identity is not None:
+            found.append(Asking(identity, name, block.get("input")))
+    return found
+
+
+def _own(blocks: list[Json]) -> frozenset[str]:
+    """Gives the ids of the provider's own tools among some blocks."""
+    ids = (text(block.get("id")) for block in blocks if block.get("type") in _PROVIDERS_OWN)
+    return frozenset(identity for identity in ids if identity)
+
+
+def _result(block: Json) -> Result:
+    return Result(
+        text(block.get("tool_use_id")) or "", block.get("content"), is_error=block.get("is_error") is True
+    )
+
+
+def _prompt(messages: list[Json]) -> object:
+    """Gives the newest message of the user that is not only results."""
+    for message in reversed(messages):
+        if message.get("role") == _USER:
+            content = message.get("content")
+            if isinstance(content, str):
+                return content
+            own = [block for block in objects(content) if block.get("type") != "tool_result"]
+            if own:
+                return own
+    return None
+
+
+def _served(blocks: list[Json]) -> list[Served]:
+    results = {
+        text(block.get("tool_use_id")): block
+        for block in blocks
+        if str(block.get("type")).endswith("_tool_result")
+    }
+    found = []
+    for block in blocks:
+        name, identity = text(block.get("name")), text(block.get("id"))
+        if block.get("type") not in _PROVIDERS_OWN or name is None or identity is None:
+            continue
+        result = results.get(identity, {})
+        content = result.get("content")
+        failed = text(at(content, "error_code")) or ("error" if result.get("is_error") is True else None)
+        found.append(Served(identity, name, block.get("input"), content, failed))
+    return found

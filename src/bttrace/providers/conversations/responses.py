@@ -1,0 +1,138 @@
+"""OpenAI's Responses as a conversation. PURE.
+
+Source: openai 3.52, `types/responses`: items of a response that ask (`function_call`,
+`custom_tool_call`, and those of tools that the application runs for OpenAI: a shell, a
+computer, a patch), answered by items named alike with `_output`, by `call_id`; a request
+goes on from `previous_response_id`, from a `conversation`, or sends all items again.
+"""
+
+from __future__ import annotations
+
+from ...evidence import Answer, Asked, Asking, Result, Served, arguments
+from ...model import Json
+from ...values import at, field, items, objects, text
+from .chat import prompts, said, words
+
+# What the application runs, and where such an item has its arguments.
+_ASKING = {
+    "function_call": "arguments",
+    "custom_tool_call": "input",
+    "local_shell_call": "action",
+    "shell_call": "action",
+    "computer_call": "action",
+    "apply_patch_call": "operation",
+}
+# What OpenAI runs by itself: where such an item has its arguments, and its result.
+_SERVED = {
+    "web_search_call": ("action", ""),
+    "file_search_call": ("queries", "results"),
+    "code_interpreter_call": ("code", "outputs"),
+    "image_generation_call": ("", ""),
+    "mcp_call": ("arguments", "output"),
+}
+_OUTPUT = "_output"
+_MODELS = frozenset({*_ASKING, *_SERVED, "reasoning", "mcp_list_tools", "mcp_approval_request", "compaction"})
+_UNFINISHED = ("queued", "in_progress")
+
+
+class ResponsesConversation:
+    """Reads responses."""
+
+    def asked(self, request: Json) -> Asked:
+        """Gives what a request says."""
+        given = request.get("input")
+        listed: list[Json] = list(objects(given))
+        if isinstance(given, str):
+            listed.append({"role": "user", "content": given})
+        brought: list[Result] = []
+        echoed: dict[str, Asking] = {}
+        is_prompted = is_models = False
+        for item in reversed(listed):
+            kind = text(item.get("type")) or "message"
+            if kind == "message" and item.get("role") == "assistant":
+                if is_models or brought:
+                    break
+                is_models = True  # words beside the calls that came before them
+            elif kind == "message" and item.get("role") == "user":
+                if is_models:
+                    break
+                is_prompted = True
+            elif kind in _MODELS:
+                is_models = True
+                if (call := _asking(item)) is not None:
+                    echoed[call.id] = call
+            elif kind.endswith(_OUTPUT):
+                brought.append(_result(item))
+        return Asked(
+            offers=bool(request.get("tools")),
+            brought=tuple(reversed(brought)),
+            echoed=echoed,
+            prompt=_prompt(listed),
+            prompts=prompts(listed),
+            is_prompted=is_prompted,
+            continues=text(request.get("previous_response_id")),
+            about=text(request.get("response_id")),
+            session=_session(request),
+            said=said(listed),
+        )
+
+    def answer(self, response: Json) -> Answer:
+        """Gives what an answer says."""
+        output = list(objects(response.get("output")))
+        spoken = [item for item in output if item.get("type") == "message"]
+        status = text(response.get("status"))
+        return Answer(
+            asks=tuple(call for item in output if (call := _asking(item)) is not None),
+            identity=text(response.get("id")),
+            text="".join(words(item.get("content")) or "" for item in spoken) or None,
+            content=spoken[-1].get("content") if spoken else None,
+            unfinished=status in _UNFINISHED and response.get("background") is True,
+            is_whole=status not in _UNFINISHED,
+            served=tuple(ran for item in output if (ran := _served(item)) is not None),
+        )
+
+    def calls(self, answer: object) -> tuple[str, ...]:
+        """Gives the names of the tools that an answer or an event asks for."""
+        if field(answer, "type") == "response.output_item.added":
+            output: tuple[object, ...] = (field(answer, "item"),)
+        else:
+            output = tuple(items(field(answer, "output")))
+        names = (text(field(item, "name")) for item in output if field(item, "type") in _ASKING)
+        return tuple(name for name in names if name)
+
+
+def _asking(item: Json) -> Asking | None:
+    kind, identity = text(item.get("type")) or "", text(item.get("call_id"))
+    if kind not in _ASKING or identity is None:
+        return None
+    given = item.get(_ASKING[kind])
+    name = text(item.get("name")) or kind.removesuffix("_call")
+    return Asking(identity, name, arguments(given) if kind == "function_call" else given)
+
+
+def _result(item: Json) -> Result:
+    failed = item.get("status") in ("failed", "incomplete") or bool(item.get("error"))
+    return Result(text(item.get("call_id")) or "", item.get("output"), is_error=failed)
+
+
+def _served(item: Json) -> Served | None:
+    kind, identity = text(item.get("type")) or "", text(item.get("id"))
+    if kind not in _SERVED or identity is None:
+        return None
+    given, result = _SERVED[kind]
+    error = item.get("error")
+    failed = (
+        text(at(error, "message")) or text(error) or ("failed" if item.get("status") == "failed" else None)
+    )
+    name = text(item.get("name")) or kind.removesuffix("_call")
+    return Served(identity, name, arguments(item.get(given)), item.get(result), failed)
+
+
+def _prompt(listed: list[Json]) -> object:
+    return next((item.get("content") for item in reversed(listed) if item.get("role") == "user"), None)
+
+
+def _session(request: Json) -> str | None:
+    found = (request.get("session_id"), at(request, "conversation.id"), request.get("conversation"))
+    named = next((name for value in found if (name := text(value))), None)
+    return named or text(request.get("prompt_cache_key"))

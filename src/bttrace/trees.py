@@ -1,0 +1,185 @@
+"""From what began and ended to spans in their places: the writer's side of turns.
+
+Owns when a span is written: what has ended at once, with the steps above it as far as they
+are known; a step that stays open, once it is old enough to be worth a row of its own. What
+was written open is completed by a row that merges. Knows no SDK, and no sink's ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .clock import Clock, Ids
+from .contracts import Ended, Observation, Told
+from .evidence import Answer, Asked
+from .executions import Execution
+from .model import Caller, Facts, Metric, Span
+from .shape import Style, generation
+from .turns import Failure, Origin, Outcome, Run, Turns
+from .turns.steps import Step
+
+OPEN_AFTER = 1.0  # seconds that a step is open before it is worth a row of its own
+_MOST = 500  # spans that are held until the queue is empty
+
+Write = Callable[[Span, object], None]
+# What a turn sums up; each stands on the spans of its calls.
+_COUNTS: frozenset[Metric] = frozenset(
+    {
+        "prompt_tokens",
+        "completion_tokens",
+        "tokens",
+        "prompt_cached_tokens",
+        "prompt_cache_creation_tokens",
+        "completion_reasoning_tokens",
+        "estimated_cost",
+    }
+)
+
+
+class Trees:
+    """Gives each span its place. For one thread: the writer's."""
+
+    def __init__(self, style: Style, clock: Clock, ids: Ids, write: Write) -> None:
+        self._style = style
+        self._clock = clock
+        self._write = write
+        self._ids = ids
+        self._turns = Turns(ids)
+        self._steps: dict[str, Step] = {}
+        self._spans: list[tuple[Span, object]] = []
+        self._streams: dict[object, Observation] = {}
+
+    def forget(self) -> None:
+        """Starts anew, without what is open: a forked child leaves it to its parent."""
+        self._turns = Turns(self._ids)
+        self._steps.clear()
+        self._spans.clear()
+        self._streams.clear()
+
+    def begin(self, observation: Observation) -> None:
+        """Takes it that a call was made that offers tools."""
+        opening = observation.opening()
+        if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
+            return
+        asked = opening.endpoint.conversation.asked(opening.request)
+        if not self._turns.knows(asked):
+            self._peek()
+        self._turns.begin(observation, opening.started, asked, self._origin(observation, opening.caller))
+        self._streams[observation] = observation
+        self._keep()
+
+    def finish(self, ended: Ended) -> None:
+        """Takes what has ended, and makes its span."""
+        self._streams.pop(ended, None)
+        facts = ended.facts()
+        if facts is None:
+            self._turns.drop(ended)
+            return
+        conversation = facts.endpoint.conversation
+        if isinstance(ended.parent, Told):
+            conversation = None  # another tracer tells of it, and of what is around it
+        if not self._turns.is_running(ended):
+            asked = Asked() if conversation is None else conversation.asked(facts.request)
+            if not self._turns.knows(asked):
+                self._peek()
+            self._turns.begin(ended, facts.started, asked, self._origin(ended, facts.caller))
+        place, adopter = self._turns.place(ended)
+        span = generation(facts, place, self._style)
+        answer = Answer() if conversation is None else conversation.answer(facts.response)
+        usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
+        self._turns.end(ended, span.metrics["end"], Outcome(answer, _failure(facts, answer), usage))
+        self._spans.append((span, adopter))
+        self._keep()
+
+    def start(self, execution: Execution) -> None:
+        """Takes it that an execution began."""
+        at = self._clock.epoch(execution.started)
+        run = Run(
+            execution.kind,
+            execution.name,
+            execution.arguments,
+            execution.call_id,
+            execution.found,
+            execution.asked_by,
+        )
+        origin = self._origin(execution, Caller.of(execution.caller))
+        if not self._turns.expects(run):
+            self._peek()
+        self._turns.start(execution, at, run, origin)
+        execution.placed = self._turns.place_of(execution)
+        self._keep()
+
+    def stop(self, execution: Execution) -> None:
+        """Takes it that an execution ended."""
+        error = None
+        if execution.error is not None:
+            kind, message = execution.error
+            error = f"{kind}: {message}" if message else kind
+        ended = execution.started if execution.ended is None else execution.ended
+        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error)
+        self._keep()
+
+    def _peek(self) -> None:
+        """Looks at what the streams that are being read have asked for so far.
+
+        An application may run a tool, or send its result, before it has read the stream to its end.
+        """
+        for stream in list(self._streams.values()):
+            facts = stream.facts_so_far()
+            if facts is not None and facts.endpoint.conversation is not None:
+                answer = facts.endpoint.conversation.answer(facts.response)
+                self._turns.hear(stream, facts.started + facts.duration, answer)
+
+    def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
+        parent = ended.parent
+        within = ended.within
+        if within is not None and parent is within.parent:
+            return Origin(within=within, caller=caller)
+        root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
+        if isinstance(root, str) and isinstance(above, str):
+            return Origin(within=None, root_span_id=root, span_id=above, adopter=parent, caller=caller)
+        return Origin(within=within, caller=caller)
+
+    # Writing.
+
+    def write(self, now: float) -> float | None:
+        """Writes what has ended and what is above it; gives the seconds until an open step is due."""
+        self._note()
+        spans, self._spans = self._spans, []
+        above = {parent for span, _ in spans for parent in span.parents}
+        for step in reversed(list(self._steps.values())):  # children before parents
+            if step.ended is not None or step.place.span_id in above or now - step.started >= OPEN_AFTER:
+                above.update(step.place.parents)
+                above.add(step.place.span_id)
+        for name in [name for name in self._steps if name in above]:
+            step = self._steps.pop(name)
+            self._write(step.span(self._style), step.adopter)
+            step.is_sent = True
+        for span, adopter in spans:
+            self._write(span, adopter)
+        oldest = min((step.started for step in self._steps.values()), default=None)
+        return None if oldest is None else max(oldest + OPEN_AFTER - now, 0.05)
+
+    def abandon(self, now: float) -> None:
+        """Ends and writes everything that is open."""
+        self._turns.abandon()
+        self.write(now)
+
+    def _keep(self) -> None:
+        self._note()
+        if len(self._spans) + len(self._steps) >= _MOST:
+            self.write(self._clock.epoch(self._clock.now()))
+
+    def _note(self) -> None:
+        for step in self._turns.changes():
+            self._steps.setdefault(step.place.span_id, step)
+
+
+def _failure(facts: Facts, answer: Answer) -> Failure | None:
+    """Gives how a call failed, if it did; a stream that was left before it had said all was called off."""
+    if facts.error_type is not None:
+        return "cancelled" if facts.error_type == "CancelledError" else "failed"
+    if facts.endpoint.failure(facts.response):
+        return "failed"
+    left = facts.stream_end in ("closed", "dropped") and not answer.is_whole
+    return "cancelled" if left and not answer.asks else None

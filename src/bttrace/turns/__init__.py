@@ -1,0 +1,5 @@
+"""Agent loops told from their transcripts: which call belongs to which turn. PURE."""
+
+from .tracker import Failure, Origin, Outcome, Run, Turns
+
+__all__ = ["Failure", "Origin", "Outcome", "Run", "Turns"]

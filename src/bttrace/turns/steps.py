@@ -1,0 +1,73 @@
+"""The steps of a turn, as they are known so far, and the span of each. PURE.
+
+A *step* is what stands between the root of a trace and its model calls: a turn, its `reason`
+and `act` of each iteration, a tool, a task that a tool was delegated, a workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..model import Caller, Json, Metric, Span, SpanType
+from ..shape import Place, Style, context, timestamp
+
+Kind = Literal["turn", "reason", "act", "tool", "task", "workflow"]
+_TYPES: Mapping[Kind, SpanType] = {"tool": "tool"}
+_TEXTS = frozenset({"text_preview"})  # what of an output is words of the model
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One step. Times are seconds since the epoch; `ended` is `None` while it is open.
+
+    `said` tells that input and output are content, which may not be recorded. `adopter` is the
+    application's own span in which the whole trace hangs, if any.
+    """
+
+    place: Place
+    kind: Kind
+    name: str
+    started: float
+    adopter: object = None
+    ended: float | None = None
+    input: object = None
+    output: object = None
+    error: str | None = None
+    metadata: Json = field(default_factory=dict)
+    caller: Caller | None = None
+    origin: str = "turns"
+    is_sent: bool = False
+
+    def span(self, style: Style) -> Span:
+        """Gives the step's span as it is now; one without an end is open still."""
+        metrics: dict[Metric, float] = {"start": self.started}
+        if self.ended is not None:
+            metrics["end"] = max(self.ended, self.started)
+            if self.kind == "tool":
+                metrics["duration_ms"] = round((metrics["end"] - self.started) * 1000, 3)
+        said = style.capture_content
+        return Span(
+            row_id=self.place.row_id,
+            span_id=self.place.span_id,
+            root_span_id=self.place.root_span_id,
+            parents=self.place.parents,
+            name=self.name,
+            type=_TYPES.get(self.kind, "task"),
+            created=timestamp(self.started),
+            input=self.input if said or self.kind == "act" else None,
+            output=self.output if said else _without_content(self.output, self.kind),
+            error=self.error if said or self.error is None else self.error.partition(":")[0],
+            metadata={name: value for name, value in self.metadata.items() if value is not None},
+            metrics=metrics,
+            context=context(self.origin, self.caller, style),
+            merges=self.is_sent,
+        )
+
+
+def _without_content(output: object, kind: Kind) -> object:
+    """Gives what of an output is no content: counts, and how it ended."""
+    if not isinstance(output, dict) or (kind not in ("reason", "act") and output.keys() != {"status"}):
+        return None
+    return {name: value for name, value in output.items() if name not in _TEXTS}
