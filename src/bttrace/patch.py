@@ -1,4 +1,4 @@
-"""Patching classes so that it can be undone exactly.
+"""Patching classes and modules so that it can be undone exactly.
 
 Owns the ledger of what was patched, and is the only importer of wrapt. Knows no SDK.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from operator import attrgetter
+from types import ModuleType
 from typing import Any
 
 import wrapt
@@ -41,14 +42,23 @@ class _Method(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # wrapt 1'
 
 
 class _Function(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """A patched function as a class holds it."""
+    """A patched function as a class or a module holds it; the module's is copied and pickled by its name."""
 
     __bound_function_wrapper__ = _Method
+
+    def __copy__(self) -> object:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> object:
+        return self
+
+    def __reduce_ex__(self, _protocol: object) -> str:
+        return str(self.__qualname__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    owner: type
+    owner: type | ModuleType
     name: str
     original: object
     ours: object
@@ -61,13 +71,13 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
 
-    def wrap(self, owner: type, name: str, wrapper: Wrapper) -> bool:
-        """Wraps the function that a class defines or inherits under `name`.
+    def wrap(self, owner: type | ModuleType, name: str, wrapper: Wrapper) -> bool:
+        """Wraps the function that a class defines or inherits under `name`, or that a module has.
 
-        `wrapper(wrapped, instance, args, kwargs)` takes its place in that class alone.
+        `wrapper(wrapped, instance, args, kwargs)` takes its place in that class or module alone.
         Returns `False`, and changes nothing, when there is none. Wrapping twice does nothing.
         """
-        holders = (vars(cls) for cls in owner.__mro__[:-1])
+        holders = [vars(cls) for cls in (owner.__mro__[:-1] if isinstance(owner, type) else (owner,))]
         original = next((held[name] for held in holders if name in held), None)
         if not callable(original):
             return False
@@ -79,7 +89,7 @@ class Ledger:
         self._entries.append(_Entry(owner, name, original, ours, inherited))
         return True
 
-    def _is_within(self, function: object, owner: type) -> bool:
+    def _is_within(self, function: object, owner: type | ModuleType) -> bool:
         """Tells whether a wrapper of ours is in a function, under whoever has wrapped it since."""
         ours = [entry.ours for entry in self._entries if entry.owner is owner]
         for _ in range(_WRAPPERS):
@@ -98,9 +108,13 @@ class Ledger:
         while self._entries:
             entry = self._entries.pop()
             if vars(entry.owner).get(entry.name) is not entry.ours:
-                kept.append(f"{entry.owner.__module__}.{entry.owner.__qualname__}.{entry.name}")
+                kept.append(f"{_path(entry.owner)}.{entry.name}")
             elif entry.inherited:
                 delattr(entry.owner, entry.name)
             else:
                 setattr(entry.owner, entry.name, entry.original)
         return kept
+
+
+def _path(owner: type | ModuleType) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner.__name__

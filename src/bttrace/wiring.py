@@ -28,11 +28,15 @@ from .model import Json, Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
+from .registries import REGISTRIES
+from .registries.row import Registry
+from .report import version
 from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
 from .seams.executions import Executions
 from .seams.stainless import Seam
+from .seams.tools import Tools
 from .shape import Style
 from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
@@ -72,6 +76,7 @@ class Wiring:
             self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
         )
         self.executions = Executions(self.recorder, self._neighbours)
+        self.tools = Tools(self.executions, self._ledger)
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.
@@ -92,6 +97,16 @@ class Wiring:
         for module in {module for row in described.connections for module in (*row.classes, *row.lanes)}:
             self._hook.watch(module, lambda loaded: self._patch_later(seam, connections.patch, loaded))
         _say_missing(seam.coverage.missing, name, seam.version)
+
+    def observe(self, module: ModuleType) -> None:
+        """Patches the gates of a registry of tools that stand in a module which has been imported."""
+        registry: Registry = importlib.import_module(REGISTRIES[module.__name__]).REGISTRY
+        missing = self.tools.patch(registry, module)
+        if missing:
+            say_once(
+                f"the tools of {registry.package} {version(registry.package)} are observed in part: "
+                f"{', '.join(missing)} could not be patched. The application is not affected."
+            )
 
     def _patch_later(
         self, seam: Seam, patch: Callable[[ModuleType, Ledger], None], module: ModuleType

@@ -7,18 +7,21 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..contracts import Neighbours
 from ..executions import EXECUTING, Execution, Kind
 from ..guard import guarded
 from ..record import Recorder
+from ..registries.row import Returned
 from ..turns.fitting import fits
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshot, snapshots
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
+Reading = Callable[[object], Returned | None] | None
+"""What a function gave, read; `None` for what is the result as it came."""
 
 
 class Executions:
@@ -32,8 +35,17 @@ class Executions:
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
 
+    def pass_over(self, folders: tuple[str, ...]) -> None:
+        """Takes it that code in these folders only hands executions on, for the application."""
+        self.libraries = tuple(dict.fromkeys((*self.libraries, *folders)))
+
     def run(
-        self, execution: Execution | None, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        execution: Execution | None,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        reading: Reading = None,
     ) -> Any:
         """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
@@ -46,11 +58,16 @@ class Executions:
             raise
         finally:
             EXECUTING.reset(token)
-        self.end(execution, result)
+        self.end(execution, result, reading)
         return result
 
     async def arun(
-        self, execution: Execution | None, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        execution: Execution | None,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        reading: Reading = None,
     ) -> Any:
         """Does for an asynchronous function what `run` does."""
         if execution is None:
@@ -64,7 +81,7 @@ class Executions:
             raise
         finally:
             EXECUTING.set(outer)
-        self.end(execution, result)
+        self.end(execution, result, reading)
         return result
 
     def _begin(
@@ -97,11 +114,14 @@ class Executions:
         recorder.begin(execution)
         return execution
 
-    def _end(self, execution: Execution, result: object) -> None:
+    def _end(self, execution: Execution, result: object, reading: Reading = None) -> None:
         """Ends an execution with what it gave. Only the first time counts."""
         if execution.ended is None:
             execution.ended = self._recorder.clock.now()
-            execution.result = snapshot(result)
+            told = None if reading is None else reading(result)
+            if told is not None and told.error is not None:
+                execution.error = (told.error[:_ERROR_TEXT], "")
+            execution.result = snapshot(result if told is None else told.result)
             self._recorder.put(execution)
 
     def _fail(self, execution: Execution, error: BaseException) -> None:
