@@ -12,6 +12,8 @@ from types import CodeType
 from typing import Any, Literal
 
 Kind = Literal["tool", "workflow", "task"]
+Return = Literal["by id", "in words", "nowhere"]
+"""How a tool's result goes back to the model: by its call's id, without it, or not at all, because it ends the run."""
 
 
 class Execution:
@@ -20,7 +22,7 @@ class Execution:
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did. `within` is the execution around it, `parent` the application's
-    own braintrust span. `placed` is set by the writer, as soon as it is known where its span stands.
+    own braintrust span. One that hands the conversation over does so to the `delegate` of that name. `placed` is set by the writer, as soon as it is known where its span stands.
     """
 
     __slots__ = (
@@ -28,6 +30,7 @@ class Execution:
         "asked_by",
         "call_id",
         "caller",
+        "delegate",
         "ended",
         "error",
         "found",
@@ -36,6 +39,7 @@ class Execution:
         "parent",
         "placed",
         "result",
+        "returns",
         "started",
         "within",
     )
@@ -49,12 +53,16 @@ class Execution:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        delegate: str | None = None,
+        returns: Return = "by id",
     ) -> None:
         self.kind: Kind = kind
         self.name = name
         self.arguments = arguments
         self.call_id = call_id
         self.asked_by = asked_by
+        self.delegate = delegate
+        self.returns: Return = returns
         self.found = asked_by is not None
         self.started = started
         self.ended: int | None = None

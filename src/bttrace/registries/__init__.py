@@ -9,4 +9,16 @@ from __future__ import annotations
 REGISTRIES: dict[str, str] = {
     "anthropic.lib.tools._beta_functions": "bttrace.registries.anthropic",
     "anthropic.lib.tools._beta_runner": "bttrace.registries.anthropic",
+    "agents.realtime.session": "bttrace.registries.openai_agents",
+    "agents.run_internal.tool_execution": "bttrace.registries.openai_agents",
+    "agents.run_internal.turn_resolution": "bttrace.registries.openai_agents",
+    "agents.tool": "bttrace.registries.openai_agents",
+    "langchain_core.tools.base": "bttrace.registries.langchain_core",
+    "llama_index.core.agent.workflow.base_agent": "bttrace.registries.llama_index",
+    "llama_index.core.agent.workflow.multi_agent_workflow": "bttrace.registries.llama_index",
+    "llama_index.core.tools.calling": "bttrace.registries.llama_index",
+    "llama_index.core.tools.function_tool": "bttrace.registries.llama_index",
+    "pydantic_ai.tool_manager": "bttrace.registries.pydantic_ai",
+    "smolagents.agents": "bttrace.registries.smolagents",
+    "smolagents.tools": "bttrace.registries.smolagents",
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 Args = tuple[object, ...]
 Kwargs = Mapping[str, object]
@@ -20,11 +21,15 @@ class Invocation:
     """One execution of a tool, as its gate was asked for it.
 
     `arguments` are by name; `call_id` is the id that the model gave its call, where the gate is told.
+    A call that hands the conversation over to another agent is of the `delegate` of that name. `returns`
+    says how the result goes back to the model: by the call's id, in words without it, or nowhere, because it ends the run.
     """
 
     name: str
     arguments: Mapping[str, object]
     call_id: str | None = None
+    delegate: str | None = None
+    returns: Literal["by id", "in words", "nowhere"] = "by id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Gate:
     It is `name` of the class `owner` in `module`, or of the module itself where `owner` is empty.
     `asked(instance, args, kwargs)` reads a call of it, `None` when it runs no tool; `instance` is
     what a method is bound to. `returned` reads what it gave; without it, that is the tool's result.
-    Whether it gives an awaitable is `is_async`.
+    Whether it gives an awaitable is `is_async`. One of the `older` names stands in older versions. What runs through a gate for
+    a `task` is no tool but an agent.
     """
 
     module: str
@@ -51,9 +57,26 @@ class Gate:
     asked: Callable[[object, Args, Kwargs], Invocation | None]
     is_async: bool = False
     returned: Callable[[object], Returned] | None = None
+    older: tuple[str, ...] = ()
+    kind: Literal["tool", "task"] = "tool"
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.module, self.owner, self.name) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A function of a module that is told of what a tool raised, because its gate will not raise it.
+
+    `error(args, kwargs)` reads that; the execution in which the function is called is the tool's.
+    """
+
+    module: str
+    name: str
+    error: Callable[[Args, Kwargs], object]
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,7 @@ class Registry:
 
     package: str
     gates: tuple[Gate, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 def argument(args: Args, kwargs: Kwargs, position: int, name: str) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..contracts import Neighbours
-from ..executions import EXECUTING, Execution, Kind
+from ..executions import EXECUTING, Execution, Kind, Return
 from ..guard import guarded
 from ..record import Recorder
 from ..registries.row import Returned
@@ -92,6 +92,8 @@ class Executions:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        delegate: str | None = None,
+        returns: Return = "by id",
     ) -> Execution | None:
         """Gives a new execution, not yet run in; `None` for one that is being observed already."""
         recorder = self._recorder
@@ -106,7 +108,14 @@ class Executions:
         ):
             return None
         execution = Execution(
-            kind, name, snapshots(arguments), recorder.clock.now(), call_id=call_id, asked_by=asked_by
+            kind,
+            name,
+            snapshots(arguments),
+            recorder.clock.now(),
+            call_id=call_id,
+            asked_by=asked_by,
+            delegate=delegate,
+            returns=returns,
         )
         execution.within = outer
         execution.caller, _ = caller_and_wrapper(self.libraries, ())

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Mapping
 from types import ModuleType
 from typing import Any
 
-from ..executions import Execution
+from ..executions import EXECUTING, Execution
 from ..guard import guarded
 from ..patch import Ledger, Wrapper
-from ..registries.row import Gate, Registry
+from ..registries.row import Failure, Gate, Registry
 from .executions import Executions
 
 
@@ -33,16 +33,19 @@ class Tools:
         folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))
         self._executions.pass_over(folders)
         gates = [gate for gate in registry.gates if gate.module == module.__name__]
+        failures = [failure for failure in registry.failures if failure.module == module.__name__]
         missing = [str(gate) for gate in gates if not self._wrap(gate, module)]
+        missing += [str(one) for one in failures if not self._ledger.wrap(module, one.name, self._told(one))]
         known = self.missing.setdefault(registry.package, [])
         known += [gate for gate in missing if gate not in known]
         return missing
 
     def _wrap(self, gate: Gate, module: ModuleType) -> bool:
         owner = getattr(module, gate.owner, None) if gate.owner else module
-        return isinstance(owner, (type, ModuleType)) and self._ledger.wrap(
-            owner, gate.name, self._wrapper(gate)
-        )
+        if not isinstance(owner, (type, ModuleType)):
+            return False
+        wrapper = self._wrapper(gate)
+        return any(self._ledger.wrap(owner, name, wrapper) for name in (gate.name, *gate.older))
 
     def _wrapper(self, gate: Gate) -> Wrapper:
         executions = self._executions
@@ -51,7 +54,14 @@ class Tools:
             asked = gate.asked(instance, args, kwargs)
             if asked is None:
                 return None
-            return executions.begin("tool", asked.name, asked.arguments, call_id=asked.call_id)
+            return executions.begin(
+                gate.kind,
+                asked.name,
+                asked.arguments,
+                call_id=asked.call_id,
+                delegate=asked.delegate,
+                returns=asked.returns,
+            )
 
         begun = guarded(begin)
         reading = None if gate.returned is None else guarded(gate.returned)
@@ -70,6 +80,22 @@ class Tools:
             return arun(wrapped(*args, **kwargs), instance, args, kwargs)
 
         return called if gate.is_async else run
+
+    def _told(self, failure: Failure) -> Wrapper:
+        executions = self._executions
+
+        def tell(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+            execution, error = EXECUTING.get(), failure.error(args, kwargs)
+            if execution is not None and isinstance(error, BaseException):
+                executions.fail(execution, error)
+
+        telling = guarded(tell)
+
+        def told(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            telling(args, kwargs)
+            return wrapped(*args, **kwargs)
+
+        return told
 
 
 def _itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:

@@ -71,6 +71,8 @@ class Run:
     call_id: str | None = None
     found: bool = False
     asked_by: object = None
+    delegate: str | None = None
+    returns: Literal["by id", "in words", "nowhere"] = "by id"
 
 
 @dataclass(slots=True)
@@ -86,6 +88,7 @@ class _Execution:
     origin: Origin
     step: Step | None
     pending: Pending | None = None
+    run: Run | None = None
     task: Step | None = None
 
 
@@ -105,7 +108,7 @@ class Turns:
     def begin(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Takes the beginning of a call."""
         self._latest = max(self._latest, at)
-        found = self._memory.matched(asked, origin.root_span_id)
+        found = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
         if found is not None:
             turn, latest = found
             if asked.about or asked.resumes:
@@ -147,7 +150,7 @@ class Turns:
         if not answer.asks:
             return
         if iteration.act is None:
-            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, turn.step)
+            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, iteration.above)
         for asking in answer.asks:
             if asking.id not in iteration.calls:
                 iteration.calls[asking.id] = Pending(asking, turn, iteration, key)
@@ -229,7 +232,9 @@ class Turns:
             step.metadata = {"tool_name": run.name, "tool_call_id": call_id, "timing": "observed"}
         if pending is not None:
             pending.tool = step
-        self._remember(key, _Execution(origin, step, pending))
+            if run.returns == "in words":
+                self._memory.unnumbered(pending.turn)
+        self._remember(key, _Execution(origin, step, pending, run))
         self._note(step)
         return pending is not None
 
@@ -245,6 +250,21 @@ class Turns:
                 self._note(step)
         if execution.step.kind == "tool":
             execution.step.metadata["status"] = "error" if error else "success"
+        if execution.pending is not None and execution.run is not None and not error:
+            self._passed_on(execution.pending.turn, execution.run, execution.step, at)
+        for turn in self._memory.over(key):
+            self._close(turn, at, "failed" if error else "completed")
+
+    def _passed_on(self, turn: Turn, run: Run, tool: Step, at: float) -> None:
+        """Takes it that a tool which has run handed its turn over, or that its result is the turn's answer."""
+        if run.delegate is not None:
+            task = self._step("task", f"task:{run.delegate}", at, tool)
+            task.input = tool.input
+            turn.delegates.append(task)
+        if run.returns == "nowhere":
+            turn.last = tool.output
+            self._settled(turn.iterations[-1], at)
+            self._close(turn, at, "completed")
 
     def place_of(self, key: object) -> tuple[Place, object] | None:
         """Gives where an execution's span stands, if it has one."""
@@ -284,6 +304,7 @@ class Turns:
         step = Step(parent, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
         turn.session = self._memory.session(asked) or parent.root_span_id
+        turn.within = origin.within
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
         self._note(step)
@@ -292,8 +313,9 @@ class Turns:
     def _join(self, key: object, at: float, turn: Turn, iteration: Iteration | int) -> None:
         if isinstance(iteration, int):
             number = iteration
-            reason = self._step("reason", f"reason (iteration {number})", at, turn.step)
-            iteration = Iteration(number, reason)
+            above = turn.above
+            reason = self._step("reason", f"reason (iteration {number})", at, above)
+            iteration = Iteration(number, reason, above)
             turn.iterations.append(iteration)
         iteration.running += 1
         iteration.reason.ended = None
@@ -305,9 +327,10 @@ class Turns:
     def _reopen(self, turn: Turn, at: float) -> None:
         self._memory.touched(turn, at)
         if turn.step.ended is not None:
-            turn.step.ended = turn.step.output = None
+            for step in (turn.step, *turn.delegates):
+                step.ended = step.output = None
+                self._note(step)
             turn.step.metadata.pop("turn_status", None)
-            self._note(turn.step)
 
     def _close(self, turn: Turn, at: float, status: str) -> None:
         for iteration in turn.iterations:
@@ -316,13 +339,28 @@ class Turns:
                 self._note(iteration.reason)
             if iteration.act is not None and iteration.act.ended is None:
                 self._finish_act(iteration, at)
-        step = turn.step
-        step.ended = at
-        step.output = turn.last if status == "completed" else {"status": status}
-        step.metadata.update(
+        for step in (*reversed(turn.delegates), turn.step):
+            step.ended = at
+            step.output = turn.last if status == "completed" else {"status": status}
+            self._note(step)
+        turn.step.metadata.update(
             iterations=len(turn.iterations), turn_status=status, usage=dict(turn.usage) or None
         )
-        self._note(step)
+
+    def _retold(self, asked: Asked, at: float, origin: Origin) -> tuple[Turn, Iteration] | None:
+        """Gives the turn that a request goes on with in words, and the iteration that it follows."""
+        turn = self._memory.retold(asked, origin.within)
+        if turn is None:
+            return None
+        latest = turn.iterations[-1]
+        self._settled(latest, at)
+        return turn, latest
+
+    def _settled(self, iteration: Iteration, at: float) -> None:
+        """Takes it that no results of an iteration's tools will come by their ids."""
+        for call in iteration.calls.values():
+            call.is_returned = call.is_returned or call.has_run
+        self._finish_act(iteration, at)
 
     def _settle(self, turn: Turn, brought: tuple[Result, ...], at: float) -> None:
         """Takes the results that a request brings, and ends the acts that gave them."""

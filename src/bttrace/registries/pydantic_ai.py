@@ -1,0 +1,39 @@
+"""Pydantic AI: the tools of every toolset that an agent has. PURE.
+
+Gates hold on pydantic-ai 2.68 (`pydantic_ai/tool_manager.py`): the arguments have been validated, and
+the toolset, be it of functions, of an MCP server or the application's own, has not been asked yet.
+Structured output is asked for as a tool too, whose result is the run's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .row import Args, Gate, Invocation, Kwargs, Registry, argument, attribute, by_name
+
+_MANAGER = "pydantic_ai.tool_manager"
+
+
+def _execute(_manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+    validated = argument(args, kwargs, 0, "validated")
+    call = getattr(validated, "call", None)
+    name = attribute(call, "tool_name")
+    if name is None:
+        return None
+    given = getattr(validated, "validated_args", None)
+    asked = given if isinstance(given, dict) else getattr(call, "args", None)
+    return Invocation(name, by_name(asked), attribute(call, "tool_call_id"))
+
+
+def _conclude(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+    asked = _execute(manager, args, kwargs)
+    return None if asked is None else replace(asked, returns="nowhere")
+
+
+REGISTRY = Registry(
+    "pydantic_ai",
+    (
+        Gate(_MANAGER, "ToolManager", "_raw_execute", _execute, is_async=True),
+        Gate(_MANAGER, "ToolManager", "execute_output_tool_call", _conclude, is_async=True),
+    ),
+)

@@ -1,0 +1,49 @@
+"""Hugging Face's smolagents: the tools of its agents, and the agents that agents manage. PURE.
+
+Gates hold on smolagents 1.26 (`agents.py`, `tools.py`). An agent that calls tools knows no id where it runs them, and
+sends their results as words of the user's (`memory.py`, `ActionStep.to_messages`). One that writes code calls its tools by hand.
+"""
+
+from __future__ import annotations
+
+from .row import Args, Gate, Invocation, Kwargs, Registry, argument, attribute, by_name
+
+_ANSWER = "final_answer"
+
+
+def _execute(_agent: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+    name = argument(args, kwargs, 0, "tool_name")
+    if not isinstance(name, str):
+        return None
+    given = by_name(argument(args, kwargs, 1, "arguments"))
+    return Invocation(name, given, returns="nowhere" if name == _ANSWER else "in words")
+
+
+def _call(tool: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+    name = attribute(tool, "name")
+    if name is None:
+        return None
+    inputs = getattr(tool, "inputs", None)
+    if len(args) == 1 and not kwargs and isinstance(args[0], dict):
+        return Invocation(name, args[0])
+    given = dict(zip(inputs, args, strict=False)) if isinstance(inputs, dict) else {}
+    named = {name: value for name, value in kwargs.items() if name != "sanitize_inputs_outputs"}
+    return Invocation(name, {**given, **named})
+
+
+def _run(agent: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+    """Reads a run; one that is streamed goes on after it was called, and is none."""
+    if argument(args, kwargs, 1, "stream"):
+        return None
+    task = argument(args, kwargs, 0, "task")
+    return Invocation(attribute(agent, "name") or type(agent).__name__, by_name({"task": task}))
+
+
+REGISTRY = Registry(
+    "smolagents",
+    (
+        Gate("smolagents.agents", "MultiStepAgent", "run", _run, kind="task"),
+        Gate("smolagents.agents", "ToolCallingAgent", "execute_tool_call", _execute),
+        Gate("smolagents.tools", "Tool", "__call__", _call),
+    ),
+)
