@@ -8,6 +8,9 @@ from importlib.machinery import PathFinder
 from .contracts import Counts
 
 
+UNKNOWN = "unknown"  # the version of what is not installed
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One SDK: what version, and which of its places could not be patched."""
@@ -78,4 +81,4 @@ def version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "unknown"
+        return UNKNOWN

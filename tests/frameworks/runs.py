@@ -93,6 +93,8 @@ def _is_within(row: dict[str, Any]) -> bool:
     return "end" not in row["metrics"] or row["metrics"]["end"] >= row["metrics"]["start"]
 
 
-def awaited(provider: ProviderServer, replies: Sequence[Reply], run: Callable[[], Coroutine[Any, Any, object]]) -> Traced:
+def awaited(
+    provider: ProviderServer, replies: Sequence[Reply], run: Callable[[], Coroutine[Any, Any, object]]
+) -> Traced:
     """Does the same for an asynchronous run."""
     return traced(provider, replies, lambda: asyncio.run(run()))

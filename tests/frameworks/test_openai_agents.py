@@ -104,9 +104,7 @@ def test_an_agent_that_another_hands_over_to_goes_on_with_the_turn(provider: Pro
         *iteration(2, tool("c1", 1, 2, 3)),
         *iteration(3, refunds, *within("task:Refunds", *within(*iteration(4)))),
     )
-    assert run.outline == turn(
-        *iteration(1, billing, *within("task:Billing", *within(*asked_of_billing)))
-    )
+    assert run.outline == turn(*iteration(1, billing, *within("task:Billing", *within(*asked_of_billing))))
     for task in (*run.named("task:Billing"), *run.named("task:Refunds")):
         assert task["span_attributes"]["type"] == "task"
         assert task["output"] == run.named("agent turn")[0]["output"]
@@ -128,9 +126,7 @@ def test_an_agent_that_is_a_tool_has_a_turn_of_its_own(provider: ProviderServer)
     assert run.gave == ANSWER
     outer = f'tool.call (research) c0 observed success: {{"input": "sums"}} -> "{FOUND}"'
     inner = turn(*iteration(1, tool("c1", 1, 2, 3)), *iteration(2))
-    assert run.outline == turn(
-        *iteration(1, outer, *within("task:research", *within(*inner))), *iteration(2)
-    )
+    assert run.outline == turn(*iteration(1, outer, *within("task:research", *within(*inner))), *iteration(2))
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:

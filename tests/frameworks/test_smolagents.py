@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from bttrace.testing import capture
-from tests.frameworks.calculator import ANSWER, ASKED, BOTH, FAILS, FOUND, ONE, add, iteration, tool, turn, within
+from tests.frameworks.calculator import (
+    ANSWER,
+    ASKED,
+    BOTH,
+    FAILS,
+    FOUND,
+    ONE,
+    add,
+    iteration,
+    tool,
+    turn,
+    within,
+)
 from tests.frameworks.runs import traced
 from tests.loopback.openai_chat import chat
 from tests.loopback.provider import ProviderServer
@@ -58,14 +70,11 @@ def test_a_run_is_one_turn_although_its_results_go_back_in_words(provider: Provi
 
 
 def test_two_runs_that_ask_the_same_are_two_turns(provider: ProviderServer) -> None:
-    agent = _agent(provider, max_steps=1)
-
     def ran() -> object:
         return [_agent(provider, max_steps=1).run(ASKED) for _ in range(2)]
 
     replies = (chat(tool_calls=ONE), chat(ANSWER), chat(tool_calls=ONE), chat(ANSWER))
     run = traced(provider, replies, ran)
-    assert agent is not None
     one = ["task:ToolCallingAgent", *within(*turn(*iteration(1, tool("c1", 1, 2, 3))), "llm")]
     assert run.outline == one * 2
 
@@ -91,16 +100,15 @@ def test_a_managed_agent_has_a_turn_of_its_own(provider: ProviderServer) -> None
         *iteration(1, outer, *within("task:researcher", *within(*inner))),
         *iteration(2, _answered("c9", ANSWER)),
     )
-    assert told == [
-        line.partition(" -> ")[0] for line in ["task:ToolCallingAgent", *within(*tree)]
-    ]
+    assert told == [line.partition(" -> ")[0] for line in ["task:ToolCallingAgent", *within(*tree)]]
 
 
 def test_an_agent_that_writes_code_calls_its_tools_within_its_run(provider: ProviderServer) -> None:
     code = "<code>\nfinal_answer(str(add(1, b=2)) + ' and 7')\n</code>"
     run = traced(provider, (chat(code),), lambda: _agent(provider, "CodeAgent").run(ASKED))
     assert run.gave == ANSWER
-    assert run.outline == []
+    added = 'tool.call (add) None observed success: {"a": 1, "b": 2} -> 3'
+    assert run.outline == ["task:CodeAgent", *within("llm", added, _answered("None", ANSWER))]
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:

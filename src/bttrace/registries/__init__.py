@@ -20,5 +20,6 @@ REGISTRIES: dict[str, str] = {
     "llama_index.core.tools.function_tool": "bttrace.registries.llama_index",
     "pydantic_ai.tool_manager": "bttrace.registries.pydantic_ai",
     "smolagents.agents": "bttrace.registries.smolagents",
+    "smolagents.local_python_executor": "bttrace.registries.smolagents",
     "smolagents.tools": "bttrace.registries.smolagents",
 }

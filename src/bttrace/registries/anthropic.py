@@ -51,6 +51,7 @@ def _words(content: object) -> str:
 
 REGISTRY = Registry(
     "anthropic",
+    "anthropic",
     (
         Gate(_RUNNER, "BaseSyncToolRunner", "_run_tool", _run_tool, returned=_block),
         Gate(_RUNNER, "BaseAsyncToolRunner", "_run_tool", _run_tool, is_async=True, returned=_block),

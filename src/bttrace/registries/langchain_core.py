@@ -34,11 +34,14 @@ def _message(output: object) -> Returned:
         return Returned(output)
     content = getattr(output, "content", None)
     failed = attribute(output, "status") == "error"
-    return Returned(content, (content if isinstance(content, str) and content else "error") if failed else None)
+    return Returned(
+        content, (content if isinstance(content, str) and content else "error") if failed else None
+    )
 
 
 REGISTRY = Registry(
     "langchain_core",
+    "langchain-core",
     (
         Gate(_TOOLS, "BaseTool", "run", _run, returned=_message),
         Gate(_TOOLS, "BaseTool", "arun", _run, is_async=True, returned=_message),

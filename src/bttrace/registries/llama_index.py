@@ -71,8 +71,16 @@ def _event(event: object) -> Returned:
 
 REGISTRY = Registry(
     "llama_index.core",
+    "llama-index-core",
     (
-        Gate(f"{_WORKFLOWS}.base_agent", "BaseWorkflowAgent", "call_tool", _step, is_async=True, returned=_event),
+        Gate(
+            f"{_WORKFLOWS}.base_agent",
+            "BaseWorkflowAgent",
+            "call_tool",
+            _step,
+            is_async=True,
+            returned=_event,
+        ),
         Gate(
             f"{_WORKFLOWS}.multi_agent_workflow",
             "AgentWorkflow",

@@ -57,6 +57,7 @@ def _error(_args: Args, kwargs: Kwargs) -> object:
 
 REGISTRY = Registry(
     "agents",
+    "openai-agents",
     (
         Gate(
             "agents.run_internal.tool_execution",

@@ -32,6 +32,7 @@ def _conclude(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
 
 REGISTRY = Registry(
     "pydantic_ai",
+    "pydantic-ai-slim",
     (
         Gate(_MANAGER, "ToolManager", "_raw_execute", _execute, is_async=True),
         Gate(_MANAGER, "ToolManager", "execute_output_tool_call", _conclude, is_async=True),

@@ -80,12 +80,25 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Carrier:
+    """A function of a module that gives a decorator, by which a function runs in a thread without its context."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """One row: the gates of a package, as it is imported and installed by that name."""
+    """One row: the gates of a package, as it is imported, that is installed as a `distribution`."""
 
     package: str
+    distribution: str
     gates: tuple[Gate, ...]
     failures: tuple[Failure, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
 
 
 def argument(args: Args, kwargs: Kwargs, position: int, name: str) -> object:

@@ -1,12 +1,13 @@
 """Hugging Face's smolagents: the tools of its agents, and the agents that agents manage. PURE.
 
 Gates hold on smolagents 1.26 (`agents.py`, `tools.py`). An agent that calls tools knows no id where it runs them, and
-sends their results as words of the user's (`memory.py`, `ActionStep.to_messages`). One that writes code calls its tools by hand.
+sends their results as words of the user's (`memory.py`, `ActionStep.to_messages`). One that writes code calls its tools by hand,
+in a thread that it starts for that (`local_python_executor.py`).
 """
 
 from __future__ import annotations
 
-from .row import Args, Gate, Invocation, Kwargs, Registry, argument, attribute, by_name
+from .row import Args, Carrier, Gate, Invocation, Kwargs, Registry, argument, attribute, by_name
 
 _ANSWER = "final_answer"
 
@@ -41,9 +42,11 @@ def _run(agent: object, args: Args, kwargs: Kwargs) -> Invocation | None:
 
 REGISTRY = Registry(
     "smolagents",
+    "smolagents",
     (
         Gate("smolagents.agents", "MultiStepAgent", "run", _run, kind="task"),
         Gate("smolagents.agents", "ToolCallingAgent", "execute_tool_call", _execute),
         Gate("smolagents.tools", "Tool", "__call__", _call),
     ),
+    carriers=(Carrier("smolagents.local_python_executor", "timeout"),),
 )

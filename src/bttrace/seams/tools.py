@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Mapping
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
@@ -16,11 +17,12 @@ from ..executions import EXECUTING, Execution
 from ..guard import guarded
 from ..patch import Ledger, Wrapper
 from ..registries.row import Failure, Gate, Registry
+from ..report import UNKNOWN, version
 from .executions import Executions
 
 
 class Tools:
-    """The registries of one session. `missing` names, by package, the gates that were not there."""
+    """The registries of one session. `missing` names, by distribution, the gates that were not there."""
 
     def __init__(self, executions: Executions, ledger: Ledger) -> None:
         self._executions = executions
@@ -28,15 +30,27 @@ class Tools:
         self.missing: dict[str, list[str]] = {}
 
     def patch(self, registry: Registry, module: ModuleType) -> list[str]:
-        """Patches the gates that stand in a module; gives those that are not there."""
+        """Patches the gates that stand in a module; gives those that are not there.
+
+        A package of the application's own, which is called as that of a registry, has none of them.
+        """
+        gates = [gate for gate in registry.gates if gate.module == module.__name__]
+        missing = [str(gate) for gate in gates if not self._wrap(gate, module)]
+        others = [
+            *((failure, self._told(failure)) for failure in registry.failures),
+            *((carrier, _carried) for carrier in registry.carriers),
+        ]
+        missing += [
+            str(one)
+            for one, wrapper in others
+            if one.module == module.__name__ and not self._ledger.wrap(module, one.name, wrapper)
+        ]
+        if missing and version(registry.distribution) == UNKNOWN:
+            return []
         package = sys.modules.get(registry.package)
         folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))
         self._executions.pass_over(folders)
-        gates = [gate for gate in registry.gates if gate.module == module.__name__]
-        failures = [failure for failure in registry.failures if failure.module == module.__name__]
-        missing = [str(gate) for gate in gates if not self._wrap(gate, module)]
-        missing += [str(one) for one in failures if not self._ledger.wrap(module, one.name, self._told(one))]
-        known = self.missing.setdefault(registry.package, [])
+        known = self.missing.setdefault(registry.distribution, [])
         known += [gate for gate in missing if gate not in known]
         return missing
 
@@ -96,6 +110,26 @@ class Tools:
             return wrapped(*args, **kwargs)
 
         return told
+
+
+def _carried(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Gives a carrier's decorator, with which what it decorates in an execution runs in that execution."""
+    decorator, execution = wrapped(*args, **kwargs), EXECUTING.get()
+    if execution is None:
+        return decorator
+
+    def decorate(function: Any) -> Any:
+        @wraps(function)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            token = EXECUTING.set(execution)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                EXECUTING.reset(token)
+
+        return decorator(within)
+
+    return decorate
 
 
 def _itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
