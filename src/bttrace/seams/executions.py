@@ -8,7 +8,7 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from inspect import isawaitable
+from inspect import iscoroutine
 from typing import Any
 
 from ..contracts import Neighbours
@@ -49,8 +49,13 @@ class Executions:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         gate: Gate | None = None,
+        *,
+        may_await: bool = False,
     ) -> Any:
-        """Calls a function as this execution; `None` is one that nobody watches."""
+        """Calls a function as this execution; `None` is one that nobody watches.
+
+        Where it `may_await`, a coroutine that it gives is the rest of the execution.
+        """
         if execution is None:
             return function(*args, **kwargs)
         token = EXECUTING.set(execution)
@@ -61,7 +66,7 @@ class Executions:
             raise
         finally:
             EXECUTING.reset(token)
-        if gate is not None and gate.is_async is None and isawaitable(result):
+        if may_await and iscoroutine(result):
             return self.arun(execution, itself, (result,), {}, gate)
         self.end(execution, result, gate)
         return result
