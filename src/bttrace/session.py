@@ -47,12 +47,19 @@ class Session:
         self._hook.watch_part("_base_client", self._part_imported)
         for module in REGISTRIES:
             self._hook.watch(module, lambda loaded: self._wired().observe(loaded))
+        for module in {name.partition(":")[0].strip() for name in (self.settings.tools or "").split(",")}:
+            if module:
+                self._hook.watch(module, self._declared)
 
     def _imported(self, sdk: ModuleType) -> None:
         """Patches an SDK, and says what is wrong with the providers that users named."""
         self._patch(sdk)
         if self.settings.providers:
             self._described().named()
+
+    def _declared(self, module: ModuleType) -> None:
+        """Wraps the tools that users named in a module."""
+        self._wired().declared.patch(module)
 
     def _part_imported(self, part: ModuleType) -> None:
         """Patches an SDK that only its users describe, whose part that all of them have was loaded.
@@ -161,6 +168,7 @@ def status() -> Status:
     settings, wiring = session.settings, session.wiring
     seams = wiring.seams if wiring is not None else {}
     tools = wiring.tools.missing if wiring is not None else {}
+    declared = wiring.declared.waiting if wiring is not None else (settings.tools or "").split()
     sinks = wiring.recorder.sinks if wiring is not None else ()
     journals = [str(path) for sink in sinks if (path := getattr(sink, "path", None))]
     return Status(
@@ -169,7 +177,7 @@ def status() -> Status:
         project=(settings.project_id or settings.project) if "braintrust" in settings.exporters else None,
         patched=tuple(Seen(name, seam.version, tuple(seam.coverage.missing)) for name, seam in seams.items()),
         tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
-        waiting_for=tuple(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)),
+        waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,

@@ -34,6 +34,7 @@ from .report import version
 from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
+from .seams.declared import Declared
 from .seams.executions import Executions
 from .seams.stainless import Seam
 from .seams.tools import Tools
@@ -77,6 +78,8 @@ class Wiring:
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self.tools = Tools(self.executions, self._ledger)
+        self.declared = Declared(settings.tools or "", self.executions, self._ledger)
+        guarded(self.declared.look)()
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.

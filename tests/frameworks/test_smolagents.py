@@ -53,13 +53,12 @@ def test_a_run_is_one_turn_although_its_results_go_back_in_words(provider: Provi
     )
     run = traced(provider, replies, lambda: _agent(provider).run(ASKED))
     assert run.gave == ANSWER
-    error = "AgentToolExecutionError: Error executing tool 'add' with arguments {'a': -1, 'b': 2}: "
     assert run.outline == [
         "task:ToolCallingAgent",
         *within(
             *turn(
                 *iteration(1, tool("c1", 1, 2, 3), tool("c2", 3, 4, 7)),
-                *iteration(2, tool("c3", -1, 2, f"{error}ValueError: negative")),
+                *iteration(2, tool("c3", -1, 2, "ValueError: negative")),
                 *iteration(3, tool("c1", 1, 2, 3)),
                 *iteration(4, _answered("c9", ANSWER)),
             )

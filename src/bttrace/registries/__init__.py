@@ -22,4 +22,13 @@ REGISTRIES: dict[str, str] = {
     "smolagents.agents": "bttrace.registries.smolagents",
     "smolagents.local_python_executor": "bttrace.registries.smolagents",
     "smolagents.tools": "bttrace.registries.smolagents",
+    "mcp.client.client": "bttrace.registries.mcp",
+    "mcp.client.session": "bttrace.registries.mcp",
+    "mcp.server.fastmcp.tools.tool_manager": "bttrace.registries.mcp",
+    "mcp.server.mcpserver.tools.tool_manager": "bttrace.registries.mcp",
+    "mcp.server.runner": "bttrace.registries.mcp",
+    "openai.lib.browser": "bttrace.registries.openai",
+    "openai.lib.computer": "bttrace.registries.openai",
+    "openai.lib.decisions_tool_runner": "bttrace.registries.openai",
+    "openai.lib.responses_tool_runner": "bttrace.registries.openai",
 }

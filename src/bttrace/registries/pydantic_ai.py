@@ -30,11 +30,17 @@ def _conclude(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
     return None if asked is None else replace(asked, returns="nowhere")
 
 
+def _cause(error: BaseException) -> BaseException:
+    """Gives what a tool raised so that the model tries again, which the manager tells in words of its own."""
+    told = type(error).__name__ in ("ToolRetryError", "ToolFailedError")
+    return error.__cause__ if told and error.__cause__ else error
+
+
 REGISTRY = Registry(
     "pydantic_ai",
     "pydantic-ai-slim",
     (
-        Gate(_MANAGER, "ToolManager", "_raw_execute", _execute, is_async=True),
-        Gate(_MANAGER, "ToolManager", "execute_output_tool_call", _conclude, is_async=True),
+        Gate(_MANAGER, "ToolManager", "_raw_execute", _execute, is_async=True, raised=_cause),
+        Gate(_MANAGER, "ToolManager", "execute_output_tool_call", _conclude, is_async=True, raised=_cause),
     ),
 )

@@ -1,7 +1,7 @@
 """Hugging Face's smolagents: the tools of its agents, and the agents that agents manage. PURE.
 
-Gates hold on smolagents 1.26 (`agents.py`, `tools.py`). An agent that calls tools knows no id where it runs them, and
-sends their results as words of the user's (`memory.py`, `ActionStep.to_messages`). One that writes code calls its tools by hand,
+Gates hold on smolagents 1.26 (`agents.py`, `tools.py`). An agent that calls tools is not told the id where it runs one
+(`agents.py`, `process_tool_calls`), and sends their results as words of the user's (`memory.py`, `ActionStep.to_messages`). One that writes code calls its tools by hand,
 in a thread that it starts for that (`local_python_executor.py`).
 """
 
@@ -12,12 +12,18 @@ from .row import Args, Carrier, Gate, Invocation, Kwargs, Registry, argument, at
 _ANSWER = "final_answer"
 
 
-def _execute(_agent: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+def _execute(call: object, args: Args, kwargs: Kwargs) -> Invocation | None:
     name = argument(args, kwargs, 0, "tool_name")
     if not isinstance(name, str):
         return None
     given = by_name(argument(args, kwargs, 1, "arguments"))
-    return Invocation(name, given, returns="nowhere" if name == _ANSWER else "in words")
+    call_id = attribute(call, "id") if attribute(call, "name") == name else None
+    return Invocation(name, given, call_id, returns="nowhere" if name == _ANSWER else "in words")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Gives what a tool raised, which an agent tells in words of its own."""
+    return error.__cause__ if type(error).__name__ == "AgentToolExecutionError" and error.__cause__ else error
 
 
 def _call(tool: object, args: Args, kwargs: Kwargs) -> Invocation | None:
@@ -45,7 +51,14 @@ REGISTRY = Registry(
     "smolagents",
     (
         Gate("smolagents.agents", "MultiStepAgent", "run", _run, kind="task"),
-        Gate("smolagents.agents", "ToolCallingAgent", "execute_tool_call", _execute),
+        Gate(
+            "smolagents.agents",
+            "ToolCallingAgent",
+            "execute_tool_call",
+            _execute,
+            raised=_cause,
+            local="tool_call",
+        ),
         Gate("smolagents.tools", "Tool", "__call__", _call),
     ),
     carriers=(Carrier("smolagents.local_python_executor", "timeout"),),

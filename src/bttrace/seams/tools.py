@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from functools import wraps
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from ..executions import EXECUTING, Execution
 from ..guard import guarded
 from ..patch import Ledger, Wrapper
-from ..registries.row import Failure, Gate, Registry
+from ..registries.row import Carrier, Failure, Gate, Registry
 from ..report import UNKNOWN, version
+from .callers import LIBRARIES
 from .executions import Executions
+from .wrappers import wrapper
 
 
 class Tools:
@@ -35,8 +37,8 @@ class Tools:
         A package of the application's own, which is called as that of a registry, has none of them.
         """
         gates = [gate for gate in registry.gates if gate.module == module.__name__]
-        missing = [str(gate) for gate in gates if not self._wrap(gate, module)]
-        others = [
+        missing = [str(gate) for gate in gates if not self._wrap(gate, module) and not gate.optional]
+        others: list[tuple[Failure | Carrier, Wrapper]] = [
             *((failure, self._told(failure)) for failure in registry.failures),
             *((carrier, _carried) for carrier in registry.carriers),
         ]
@@ -65,7 +67,7 @@ class Tools:
         executions = self._executions
 
         def begin(instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Execution | None:
-            asked = gate.asked(instance, args, kwargs)
+            asked = gate.asked(_local(gate.local) if gate.local else instance, args, kwargs)
             if asked is None:
                 return None
             return executions.begin(
@@ -77,23 +79,7 @@ class Tools:
                 returns=asked.returns,
             )
 
-        begun = guarded(begin)
-        reading = None if gate.returned is None else guarded(gate.returned)
-
-        def run(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-            return executions.run(begun(instance, args, kwargs), wrapped, args, kwargs, reading)
-
-        async def arun(
-            awaitable: Awaitable[Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-        ) -> Any:
-            execution = begun(instance, args, kwargs)
-            return await executions.arun(execution, _itself, (awaitable,), {}, reading)
-
-        def called(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-            # Called now, as without us: arguments that do not match its parameters are told to the caller.
-            return arun(wrapped(*args, **kwargs), instance, args, kwargs)
-
-        return called if gate.is_async else run
+        return wrapper(executions, begin, is_async=gate.is_async, gate=gate)
 
     def _told(self, failure: Failure) -> Wrapper:
         executions = self._executions
@@ -132,5 +118,9 @@ def _carried(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: Mappin
     return decorate
 
 
-def _itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
-    return awaitable
+def _local(name: str) -> object:
+    """Gives what the function that called a gate has in a variable."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get(name)
