@@ -11,9 +11,9 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Any, Literal
 
+from .evidence import Return
+
 Kind = Literal["tool", "workflow", "task"]
-Return = Literal["by id", "in words", "nowhere"]
-"""How a tool's result goes back to the model: by its call's id, without it, or not at all, because it ends the run."""
 
 
 class Execution:
@@ -22,7 +22,8 @@ class Execution:
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did. `within` is the execution around it, `parent` the application's
-    own braintrust span. One that hands the conversation over does so to the `delegate` of that name. `placed` is set by the writer, as soon as it is known where its span stands.
+    own braintrust span. One that hands the conversation over does so to the `delegate` of that name.
+    `placed` is set by the writer, as soon as it is known where its span stands.
     """
 
     __slots__ = (

@@ -7,7 +7,6 @@ from importlib.machinery import PathFinder
 
 from .contracts import Counts
 
-
 UNKNOWN = "unknown"  # the version of what is not installed
 
 

@@ -6,7 +6,10 @@ It owns the comparison and the outline of a tree. It must not know any framework
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
 import json
+import pickle
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,3 +101,34 @@ def awaited(
 ) -> Traced:
     """Does the same for an asynchronous run."""
     return traced(provider, replies, lambda: asyncio.run(run()))
+
+
+def places(*names: str) -> list[tuple[Any, str]]:
+    """Where functions stand, each given as `module:name` or `module:Class.name`."""
+    found = []
+    for given in names:
+        module, _, path = given.partition(":")
+        owner, _, name = path.rpartition(".")
+        loaded = importlib.import_module(module)
+        found.append((getattr(loaded, owner) if owner else loaded, name))
+    return found
+
+
+def looks_alike(*names: str) -> None:
+    """Each of these functions is patched, looks as it did, pickles as it did, and is put back."""
+    here = places(*names)
+    bare = [vars(owner)[name] for owner, name in here]
+    with capture():
+        for (owner, name), theirs in zip(here, bare, strict=True):
+            ours = getattr(owner, name)
+            assert vars(owner)[name] is not theirs
+            assert inspect.signature(ours) == inspect.signature(theirs)
+            assert inspect.iscoroutinefunction(ours) == inspect.iscoroutinefunction(theirs)
+            assert (ours.__name__, ours.__qualname__, ours.__doc__) == (
+                name,
+                theirs.__qualname__,
+                theirs.__doc__,
+            )
+            assert pickle.dumps(ours)
+    for (owner, name), theirs in zip(here, bare, strict=True):
+        assert vars(owner)[name] is theirs

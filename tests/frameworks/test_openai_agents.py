@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-import pickle
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from bttrace.testing import capture
 from tests.frameworks.calculator import (
     ANSWER,
     ASKED,
@@ -24,7 +21,7 @@ from tests.frameworks.calculator import (
     whole,
     within,
 )
-from tests.frameworks.runs import awaited, traced
+from tests.frameworks.runs import awaited, looks_alike, traced
 from tests.loopback.openai_chat import chat
 from tests.loopback.openai_responses import response
 from tests.loopback.provider import ProviderServer
@@ -130,20 +127,8 @@ def test_an_agent_that_is_a_tool_has_a_turn_of_its_own(provider: ProviderServer)
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:
-    from agents import tool as tools  # noqa: PLC0415 - it is not there without the framework
-    from agents.run_internal import tool_execution, turn_resolution  # noqa: PLC0415
-
-    places = (
-        (tool_execution, "_invoke_function_tool_with_metadata"),
-        (turn_resolution, "execute_handoffs"),
-        (tools, "maybe_invoke_function_tool_failure_error_function"),
+    looks_alike(
+        "agents.run_internal.tool_execution:_invoke_function_tool_with_metadata",
+        "agents.run_internal.turn_resolution:execute_handoffs",
+        "agents.tool:maybe_invoke_function_tool_failure_error_function",
     )
-    bare = [getattr(module, name) for module, name in places]
-    with capture():
-        hooked = [getattr(module, name) for module, name in places]
-        for ours, theirs in zip(hooked, bare, strict=True):
-            assert ours is not theirs
-            assert inspect.signature(ours) == inspect.signature(theirs)
-            assert inspect.iscoroutinefunction(ours)
-        assert pickle.loads(pickle.dumps(hooked[2])) is hooked[2]  # noqa: S301 - our own
-    assert [getattr(module, name) for module, name in places] == bare

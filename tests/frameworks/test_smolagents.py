@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import Any
 
 import pytest
 
-from bttrace.testing import capture
 from tests.frameworks.calculator import (
     ANSWER,
     ASKED,
@@ -22,7 +20,7 @@ from tests.frameworks.calculator import (
     turn,
     within,
 )
-from tests.frameworks.runs import traced
+from tests.frameworks.runs import looks_alike, traced
 from tests.loopback.openai_chat import chat
 from tests.loopback.provider import ProviderServer
 
@@ -111,14 +109,9 @@ def test_an_agent_that_writes_code_calls_its_tools_within_its_run(provider: Prov
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:
-    places = (
-        (smolagents.MultiStepAgent, "run"),
-        (smolagents.ToolCallingAgent, "execute_tool_call"),
-        (smolagents.Tool, "__call__"),
+    looks_alike(
+        "smolagents.agents:MultiStepAgent.run",
+        "smolagents.agents:ToolCallingAgent.execute_tool_call",
+        "smolagents.tools:Tool.__call__",
+        "smolagents.local_python_executor:timeout",
     )
-    bare = [vars(owner)[name] for owner, name in places]
-    with capture():
-        for (owner, name), theirs in zip(places, bare, strict=True):
-            assert vars(owner)[name] is not theirs
-            assert inspect.signature(getattr(owner, name)) == inspect.signature(theirs)
-    assert [vars(owner)[name] for owner, name in places] == bare

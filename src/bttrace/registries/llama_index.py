@@ -1,8 +1,9 @@
 """LlamaIndex: the tools of its agent workflows, of `predict_and_call`, and those called by hand. PURE.
 
-Gates hold on llama-index-core 0.14. A workflow's step and `call_tool_with_selection` know the id of the call; both
-give what a tool raised in its output (`llama_index/core/agent/workflow/`, `llama_index/core/tools/calling.py`). An agent of several
-hands over by a tool of the name `handoff` (`multi_agent_workflow.py`).
+Gates hold on llama-index-core 0.14. A workflow's step and `call_tool_with_selection` know the id of
+the call; both give what a tool raised in its output (`llama_index/core/agent/workflow/`,
+`llama_index/core/tools/calling.py`). An agent of several hands over by a tool of the name `handoff`
+(`multi_agent_workflow.py`).
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ..evidence import Return
+
 Args = tuple[object, ...]
 Kwargs = Mapping[str, object]
 
@@ -21,15 +23,15 @@ class Invocation:
     """One execution of a tool, as its gate was asked for it.
 
     `arguments` are by name; `call_id` is the id that the model gave its call, where the gate is told.
-    A call that hands the conversation over to another agent is of the `delegate` of that name. `returns`
-    says how the result goes back to the model: by the call's id, in words without it, or nowhere, because it ends the run.
+    One that hands the conversation over to another agent does so to the `delegate` of that name.
+    `returns` says how the result goes back to the model.
     """
 
     name: str
     arguments: Mapping[str, object]
     call_id: str | None = None
     delegate: str | None = None
-    returns: Literal["by id", "in words", "nowhere"] = "by id"
+    returns: Return = "by id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A function of a module that gives a decorator, by which a function runs in a thread without its context."""
+    """A function of a module that gives a decorator: what it decorates runs in a thread, in no context."""
 
     module: str
     name: str

@@ -1,8 +1,9 @@
 """Hugging Face's smolagents: the tools of its agents, and the agents that agents manage. PURE.
 
-Gates hold on smolagents 1.26 (`agents.py`, `tools.py`). An agent that calls tools is not told the id where it runs one
-(`agents.py`, `process_tool_calls`), and sends their results as words of the user's (`memory.py`, `ActionStep.to_messages`). One that writes code calls its tools by hand,
-in a thread that it starts for that (`local_python_executor.py`).
+Gates hold on smolagents 1.26. An agent that calls tools is not told the id where it runs one
+(`agents.py`, `process_tool_calls`), and sends their results as words of the user's (`memory.py`,
+`ActionStep.to_messages`). One that writes code calls its tools by hand, in a thread that it starts
+for that (`local_python_executor.py`).
 """
 
 from __future__ import annotations

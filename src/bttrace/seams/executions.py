@@ -12,7 +12,8 @@ from inspect import iscoroutine
 from typing import Any
 
 from ..contracts import Neighbours
-from ..executions import EXECUTING, Execution, Kind, Return
+from ..evidence import Return
+from ..executions import EXECUTING, Execution, Kind
 from ..guard import guarded
 from ..record import Recorder
 from ..registries.row import Gate

@@ -126,7 +126,10 @@ class Memory:
         return found[0]
 
     def over(self, within: object) -> list[Turn]:
-        """Gives the turns whose results nobody will send, because the execution that they were opened in has ended."""
+        """Gives the turns that are over because the execution has ended that they were opened in.
+
+        Only those whose results go back in words: the last ones may go to nobody.
+        """
         found = [turn for turn in self._unnumbered if turn.within is within and turn.has_run]
         for turn in found:
             self._unnumbered.pop(turn)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from ..evidence import Answer, Asked, Result, weight
+from ..evidence import Answer, Asked, Result, Return, weight
 from ..model import Caller, Metric
 from ..shape import Place
 from .iterations import Iteration, Pending, Turn
@@ -62,7 +62,8 @@ class Run:
     """An execution that was observed: of a tool, or of a function that is a workflow or a task.
 
     `arguments` are by parameter. What is `found` by the name that a model asked for counts
-    only if it was asked for; `asked_by` is then the key of the call that asked.
+    only if it was asked for; `asked_by` is then the key of the call that asked. A tool that hands
+    the turn over does so to the `delegate` of that name.
     """
 
     kind: Kind
@@ -72,7 +73,7 @@ class Run:
     found: bool = False
     asked_by: object = None
     delegate: str | None = None
-    returns: Literal["by id", "in words", "nowhere"] = "by id"
+    returns: Return = "by id"
 
 
 @dataclass(slots=True)
@@ -256,7 +257,7 @@ class Turns:
             self._close(turn, at, "failed" if error else "completed")
 
     def _passed_on(self, turn: Turn, run: Run, tool: Step, at: float) -> None:
-        """Takes it that a tool which has run handed its turn over, or that its result is the turn's answer."""
+        """Takes it that a tool has handed its turn over, or that its result is the turn's answer."""
         if run.delegate is not None:
             task = self._step("task", f"task:{run.delegate}", at, tool)
             task.input = tool.input
