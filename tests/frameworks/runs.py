@@ -20,7 +20,7 @@ from tests.loopback.reply import Reply
 from tests.outcomes import outcome
 
 TOKENS = 18
-"""What every scripted answer counts."""
+"""What every scripted answer of OpenAI counts."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ def _line(row: dict[str, Any]) -> str:
     return f"{' '.join(map(str, words))}: {json.dumps(row.get('input'))} -> {gave}"
 
 
-def traced(provider: ProviderServer, replies: Sequence[Reply], run: Callable[[], object]) -> Traced:
+def traced(
+    provider: ProviderServer, replies: Sequence[Reply], run: Callable[[], object], tokens: int = TOKENS
+) -> Traced:
     """Runs an agent bare, then traced; what it gave and asked must be the same, and each answer counted once."""
     provider.reply(lambda _: replies[len(provider.requests) - 1])
     bare = outcome(run)
@@ -86,7 +88,7 @@ def traced(provider: ProviderServer, replies: Sequence[Reply], run: Callable[[],
     assert hooked == bare
     assert [request.body for request in provider.requests] == asked
     counts = [row["metrics"]["tokens"] for row in rows if "tokens" in row["metrics"]]
-    assert counts == [TOKENS] * len(replies)
+    assert counts == [tokens] * len(replies)
     assert all(row["span_attributes"]["type"] == "llm" for row in rows if "tokens" in row["metrics"])
     assert all(_is_within(row) for row in rows)
     return Traced(hooked, rows)

@@ -23,7 +23,7 @@ from tests.frameworks.calculator import (
 )
 from tests.frameworks.runs import awaited, looks_alike, traced
 from tests.loopback.openai_chat import chat
-from tests.loopback.openai_responses import response
+from tests.loopback.openai_responses import response, response_stream
 from tests.loopback.provider import ProviderServer
 
 agents: Any = pytest.importorskip("agents", reason="openai-agents is not installed")
@@ -70,6 +70,18 @@ def test_a_run_on_chat_completions_is_one_turn(provider: ProviderServer) -> None
     replies = (chat(tool_calls=BOTH), chat(tool_calls=FAILS), chat(ANSWER))
     run = traced(provider, replies, lambda: _ran(_agent(provider, api="ChatCompletions")))
     assert run.outline == whole("ValueError: negative")
+
+
+def test_a_streamed_run_is_one_turn(provider: ProviderServer) -> None:
+    async def ran() -> object:
+        run = agents.Runner.run_streamed(_agent(provider), ASKED)
+        kinds = [event.type async for event in run.stream_events()]
+        return kinds, run.final_output
+
+    replies = (response_stream(tool_calls=BOTH), response_stream([ANSWER]))
+    run = awaited(provider, replies, ran)
+    assert run.gave[1] == ANSWER
+    assert run.outline == turn(*iteration(1, tool("c1", 1, 2, 3), tool("c2", 3, 4, 7)), *iteration(2))
 
 
 def test_a_tool_whose_exception_ends_the_run(provider: ProviderServer) -> None:

@@ -23,7 +23,8 @@ from tests.frameworks.calculator import (
     whole,
 )
 from tests.frameworks.runs import awaited, looks_alike, traced
-from tests.loopback.openai_chat import chat
+from tests.loopback.anthropic_messages import message_stream
+from tests.loopback.openai_chat import chat, chat_stream
 from tests.loopback.openai_responses import response
 from tests.loopback.provider import ProviderServer
 
@@ -41,6 +42,20 @@ def careful(a: int, b: int) -> int:
 
 
 careful.__name__ = "add"
+
+
+def _of_anthropic(provider: ProviderServer) -> Any:
+    anthropic = importlib.import_module("anthropic")
+    http_client = anthropic.DefaultAsyncHttpxClient(verify=False)
+    client = anthropic.AsyncAnthropic(
+        base_url=provider.anthropic_url, api_key="k", max_retries=0, http_client=http_client
+    )
+    given = importlib.import_module("pydantic_ai.providers.anthropic").AnthropicProvider(
+        anthropic_client=client
+    )
+    return importlib.import_module("pydantic_ai.models.anthropic").AnthropicModel(
+        "claude-haiku-4-5", provider=given
+    )
 
 
 def _agent(provider: ProviderServer, *given: Any, api: str = "Chat", **options: Any) -> Any:
@@ -71,6 +86,29 @@ def test_a_run_on_responses_is_one_turn(provider: ProviderServer) -> None:
     replies = (response(tool_calls=BOTH), response(tool_calls=FAILS), response(ANSWER))
     run = traced(provider, replies, lambda: _agent(provider, api="Responses").run_sync(ASKED).output)
     assert run.outline == whole("ModelRetry: negative")
+
+
+def test_a_run_on_anthropic_is_one_turn(provider: ProviderServer) -> None:
+    replies = (
+        message_stream(tool_calls=BOTH),
+        message_stream(tool_calls=FAILS),
+        message_stream([ANSWER]),
+    )
+    agent = pydantic_ai.Agent(_of_anthropic(provider), tools=[careful])
+    run = traced(provider, replies, lambda: agent.run_sync(ASKED).output, tokens=26)
+    assert run.gave == ANSWER
+    assert run.outline == whole("ModelRetry: negative")
+
+
+def test_a_streamed_run_is_one_turn(provider: ProviderServer) -> None:
+    async def ran() -> object:
+        async with _agent(provider).run_stream(ASKED) as run:
+            return [text async for text in run.stream_text(delta=True)]
+
+    replies = (chat_stream(tool_calls=BOTH, usage=True), chat_stream(["3 and", " 7"], usage=True))
+    run = awaited(provider, replies, ran)
+    assert "".join(run.gave) == ANSWER
+    assert run.outline == turn(*iteration(1, tool("c1", 1, 2, 3), tool("c2", 3, 4, 7)), *iteration(2))
 
 
 def test_a_tool_whose_exception_ends_the_run(provider: ProviderServer) -> None:
