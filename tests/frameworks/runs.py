@@ -6,7 +6,7 @@ It owns the comparison and the outline of a tree. It must not know any framework
 from __future__ import annotations
 
 import asyncio
-import importlib
+import importlib.util
 import inspect
 import json
 import pickle
@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import bttrace
+from bttrace.registries.row import Gate, Registry
 from bttrace.testing import capture
 from tests.loopback.provider import ProviderServer
 from tests.loopback.reply import Reply
@@ -105,32 +107,36 @@ def awaited(
     return traced(provider, replies, lambda: asyncio.run(run()))
 
 
-def places(*names: str) -> list[tuple[Any, str]]:
-    """Where functions stand, each given as `module:name` or `module:Class.name`."""
+def places(registry: Registry) -> list[tuple[Any, str]]:
+    """Where the functions of a registry stand in this version of its package."""
     found = []
-    for given in names:
-        module, _, path = given.partition(":")
-        owner, _, name = path.rpartition(".")
-        loaded = importlib.import_module(module)
-        found.append((getattr(loaded, owner) if owner else loaded, name))
+    rows = (*registry.gates, *registry.failures, *registry.carriers)
+    for row in rows:
+        if importlib.util.find_spec(row.module) is None:
+            continue
+        owner: Any = importlib.import_module(row.module)
+        if isinstance(row, Gate) and row.owner:
+            owner = getattr(owner, row.owner)
+        names = (row.name, *(row.older if isinstance(row, Gate) else ()))
+        found += [(owner, name) for name in names if name in vars(owner)][:1]
     return found
 
 
-def looks_alike(*names: str) -> None:
-    """Each of these functions is patched, looks as it did, pickles as it did, and is put back."""
-    here = places(*names)
+def looks_alike(registry: Registry) -> None:
+    """All functions of a registry are patched, look and pickle as they did, and are put back."""
+    here = places(registry)
     bare = [vars(owner)[name] for owner, name in here]
+    assert bare
     with capture():
+        [seen] = [one for one in bttrace.status().tools if one.sdk == registry.distribution]
+        assert seen.missing == ()
         for (owner, name), theirs in zip(here, bare, strict=True):
             ours = getattr(owner, name)
             assert vars(owner)[name] is not theirs
             assert inspect.signature(ours) == inspect.signature(theirs)
             assert inspect.iscoroutinefunction(ours) == inspect.iscoroutinefunction(theirs)
-            assert (ours.__name__, ours.__qualname__, ours.__doc__) == (
-                name,
-                theirs.__qualname__,
-                theirs.__doc__,
-            )
+            assert (ours.__name__, ours.__qualname__) == (name, theirs.__qualname__)
+            assert ours.__doc__ == theirs.__doc__
             assert pickle.dumps(ours)
     for (owner, name), theirs in zip(here, bare, strict=True):
         assert vars(owner)[name] is theirs

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from bttrace.registries import llama_index as registry
 from bttrace.testing import capture
 from tests.frameworks.calculator import (
     ANSWER,
@@ -27,11 +29,19 @@ from tests.frameworks.calculator import (
     within,
 )
 from tests.frameworks.runs import awaited, looks_alike, traced
-from tests.loopback.openai_chat import chat
+from tests.loopback.openai_chat import ToolCall, chat, chat_stream
 from tests.loopback.provider import ProviderServer
+from tests.loopback.reply import Reply
 
 core: Any = pytest.importorskip("llama_index.core", reason="llama-index-core is not installed")
 TIMEOUT = 20
+
+
+def _streamed(*answers: str | Sequence[ToolCall]) -> tuple[Reply, ...]:
+    return tuple(
+        chat_stream([one], usage=True) if isinstance(one, str) else chat_stream(tool_calls=one, usage=True)
+        for one in answers
+    )
 
 
 def _workflow() -> Any:
@@ -45,7 +55,7 @@ def _model(provider: ProviderServer) -> Any:
 
 def _agent(provider: ProviderServer, *given: Any, **options: Any) -> Any:
     return _workflow().FunctionAgent(
-        tools=list(given) or [add], llm=_model(provider), streaming=False, timeout=TIMEOUT, **options
+        tools=list(given) or [add], llm=_model(provider), timeout=TIMEOUT, **options
     )
 
 
@@ -53,7 +63,7 @@ def test_a_run_is_one_turn(provider: ProviderServer) -> None:
     async def ran() -> object:
         return str(await _agent(provider).run(ASKED))
 
-    run = awaited(provider, (chat(tool_calls=BOTH), chat(tool_calls=FAILS), chat(ANSWER)), ran)
+    run = awaited(provider, _streamed(BOTH, FAILS, ANSWER), ran)
     assert run.gave == ANSWER
     assert run.outline == whole("ValueError: negative")
 
@@ -70,11 +80,7 @@ def test_a_call_that_is_predicted_is_made_once(provider: ProviderServer) -> None
 
 def test_an_agent_that_another_hands_over_to_goes_on_with_the_turn(provider: ProviderServer) -> None:
     given = {"to_agent": "billing", "reason": "money"}
-    replies = (
-        chat(tool_calls=[("c0", "handoff", json.dumps(given))]),
-        chat(tool_calls=ONE),
-        chat(ANSWER),
-    )
+    replies = _streamed([("c0", "handoff", json.dumps(given))], ONE, ANSWER)
 
     async def ran() -> object:
         triage = _agent(provider, name="triage", description="Sorts.", can_handoff_to=["billing"])
@@ -91,7 +97,7 @@ def test_an_agent_that_another_hands_over_to_goes_on_with_the_turn(provider: Pro
 
 
 def test_an_agent_that_a_tool_asks_has_a_turn_of_its_own(provider: ProviderServer) -> None:
-    replies = (chat(tool_calls=DELEGATED), chat(tool_calls=ONE), chat(FOUND), chat(ANSWER))
+    replies = _streamed(DELEGATED, ONE, FOUND, ANSWER)
 
     async def ran() -> object:
         researcher = _agent(provider)
@@ -120,11 +126,4 @@ def test_a_tool_called_by_hand_fails_as_it_does_and_tells_so() -> None:
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:
-    looks_alike(
-        "llama_index.core.agent.workflow.base_agent:BaseWorkflowAgent.call_tool",
-        "llama_index.core.agent.workflow.multi_agent_workflow:AgentWorkflow.call_tool",
-        "llama_index.core.tools.calling:call_tool_with_selection",
-        "llama_index.core.tools.calling:acall_tool_with_selection",
-        "llama_index.core.tools.function_tool:FunctionTool.call",
-        "llama_index.core.tools.function_tool:FunctionTool.acall",
-    )
+    looks_alike(registry.REGISTRY)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bttrace.registries import openai_agents as registry
 from tests.frameworks.calculator import (
     ANSWER,
     ASKED,
@@ -139,8 +140,4 @@ def test_an_agent_that_is_a_tool_has_a_turn_of_its_own(provider: ProviderServer)
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:
-    looks_alike(
-        "agents.run_internal.tool_execution:_invoke_function_tool_with_metadata",
-        "agents.run_internal.turn_resolution:execute_handoffs",
-        "agents.tool:maybe_invoke_function_tool_failure_error_function",
-    )
+    looks_alike(registry.REGISTRY)

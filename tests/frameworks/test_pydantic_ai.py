@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bttrace.registries import pydantic_ai as registry
 from tests.frameworks.calculator import (
     ANSWER,
     ASKED,
@@ -145,7 +146,4 @@ def test_an_agent_that_a_tool_asks_has_a_turn_of_its_own(provider: ProviderServe
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:
-    looks_alike(
-        "pydantic_ai.tool_manager:ToolManager._raw_execute",
-        "pydantic_ai.tool_manager:ToolManager.execute_output_tool_call",
-    )
+    looks_alike(registry.REGISTRY)

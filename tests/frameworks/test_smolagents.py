@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bttrace.registries import smolagents as registry
 from tests.frameworks.calculator import (
     ANSWER,
     ASKED,
@@ -28,7 +29,7 @@ smolagents: Any = pytest.importorskip("smolagents", reason="smolagents is not in
 
 
 def _agent(provider: ProviderServer, kind: str = "ToolCallingAgent", **options: Any) -> Any:
-    model = smolagents.OpenAIModel("gpt-4o-mini", api_base=provider.openai_url, api_key="k")
+    model = smolagents.OpenAIServerModel("gpt-4o-mini", api_base=provider.openai_url, api_key="k")
     given: dict[str, Any] = {"tools": [smolagents.tool(add)], "verbosity_level": 0, **options}
     return getattr(smolagents, kind)(model=model, **given)
 
@@ -109,9 +110,4 @@ def test_an_agent_that_writes_code_calls_its_tools_within_its_run(provider: Prov
 
 
 def test_what_is_patched_looks_and_is_put_back_as_it_was() -> None:
-    looks_alike(
-        "smolagents.agents:MultiStepAgent.run",
-        "smolagents.agents:ToolCallingAgent.execute_tool_call",
-        "smolagents.tools:Tool.__call__",
-        "smolagents.local_python_executor:timeout",
-    )
+    looks_alike(registry.REGISTRY)

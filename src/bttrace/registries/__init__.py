@@ -18,6 +18,7 @@ REGISTRIES: dict[str, str] = {
     "llama_index.core.agent.workflow.multi_agent_workflow": "bttrace.registries.llama_index",
     "llama_index.core.tools.calling": "bttrace.registries.llama_index",
     "llama_index.core.tools.function_tool": "bttrace.registries.llama_index",
+    "pydantic_ai._tool_manager": "bttrace.registries.pydantic_ai",
     "pydantic_ai.tool_manager": "bttrace.registries.pydantic_ai",
     "smolagents.agents": "bttrace.registries.smolagents",
     "smolagents.local_python_executor": "bttrace.registries.smolagents",

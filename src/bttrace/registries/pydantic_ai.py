@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..evidence import arguments
 from .row import Args, Gate, Invocation, Kwargs, Registry, argument, attribute, by_name
 
 _MANAGER = "pydantic_ai.tool_manager"
@@ -30,6 +31,20 @@ def _conclude(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
     return None if asked is None else replace(asked, returns="nowhere")
 
 
+def _call(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
+    """Reads what was, in pydantic-ai 1.0, the one way for tools and structured output (`_tool_manager.py`)."""
+    call = argument(args, kwargs, 0, "call")
+    name = attribute(call, "tool_name")
+    if name is None:
+        return None
+    tools = getattr(manager, "tools", None)
+    tool = tools.get(name) if isinstance(tools, dict) else None
+    ends = attribute(getattr(tool, "tool_def", None), "kind") == "output"
+    given = arguments(getattr(call, "args", None))
+    call_id = attribute(call, "tool_call_id")
+    return Invocation(name, by_name(given), call_id, returns="nowhere" if ends else "by id")
+
+
 def _cause(error: BaseException) -> BaseException:
     """Gives what a tool raised so that the model tries again, which the manager tells in words of its own."""
     told = type(error).__name__ in ("ToolRetryError", "ToolFailedError")
@@ -42,5 +57,6 @@ REGISTRY = Registry(
     (
         Gate(_MANAGER, "ToolManager", "_raw_execute", _execute, is_async=True, raised=_cause),
         Gate(_MANAGER, "ToolManager", "execute_output_tool_call", _conclude, is_async=True, raised=_cause),
+        Gate("pydantic_ai._tool_manager", "ToolManager", "_call_tool", _call, is_async=True, raised=_cause),
     ),
 )
