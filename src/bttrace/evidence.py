@@ -110,6 +110,8 @@ def unnumbered(name: str) -> str:
 
 def arguments(given: object) -> object:
     """Gives a call's arguments parsed; those that are not JSON as the text that came."""
+    if given is None:
+        return {}
     if not isinstance(given, str):
         return given
     try:

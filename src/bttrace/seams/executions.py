@@ -22,7 +22,7 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise, `run` and `arun` do all around a call."""
+    """Begins and ends executions, and never raises for itself; `run` and `arun` do both around a call."""
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder

@@ -32,7 +32,7 @@ class MessagesConversation:
             blocks = _blocks(message)
             if message.get("role") == _MODEL:
                 calls = _asks(blocks)
-                if not calls:
+                if not calls and (brought or is_prompted):
                     break
                 echoed.update((call.id, call) for call in calls)
                 continue

@@ -50,9 +50,8 @@ class ResponsesConversation:
         for item in reversed(listed):
             kind = text(item.get("type")) or "message"
             if kind == "message" and item.get("role") == "assistant":
-                if is_models or brought:
+                if is_models or brought or is_prompted:
                     break
-                is_models = True  # words beside the calls that came before them
             elif kind == "message" and item.get("role") == "user":
                 if is_models:
                     break
