@@ -185,8 +185,9 @@ class Seam:
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
         call.within = EXECUTING.get()
-        if endpoint.conversation is not None and type(options.json_data) is dict:
-            call.offers = bool(options.json_data.get("tools") or options.json_data.get("functions"))
+        if endpoint.conversation is not None:
+            body = getattr(options, "json_data", None)
+            call.offers = type(body) is dict and bool(body.get("tools") or body.get("functions"))
         return call
 
     def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
