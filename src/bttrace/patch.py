@@ -79,10 +79,12 @@ class Ledger:
         """
         holders = [vars(cls) for cls in (owner.__mro__[:-1] if isinstance(owner, type) else (owner,))]
         original = next((held[name] for held in holders if name in held), None)
-        if not callable(original):
+        if not callable(original) and not isinstance(original, classmethod):
             return False
         if self._is_within(original, owner):
             return True
+        # What we put there before is gone, as when a module was loaded again.
+        self._entries = [one for one in self._entries if one.owner is not owner or one.name != name]
         inherited = name not in vars(owner)
         ours = _Function(original, wrapper)
         setattr(owner, name, ours)

@@ -116,7 +116,7 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
-        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error)
+        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         self._keep()
 
     def _peek(self) -> None:

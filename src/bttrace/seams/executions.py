@@ -25,7 +25,7 @@ Reading = Callable[[object], Returned | None] | None
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise, `run` and `arun` do all around a call."""
+    """Begins and ends executions; `begin`, `end` and `fail` never raise; `run` and `arun` do it all."""
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder
