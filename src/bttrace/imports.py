@@ -45,6 +45,9 @@ class ImportHook:
         """
         safe = guarded(hook)
         self._hooks[name] = (*self._hooks.get(name, ()), safe)
+        self._call_if_loaded(name, safe)
+
+    def _call_if_loaded(self, name: str, safe: Callable[[ModuleType], object]) -> None:
         module = sys.modules.get(name)
         if module is None:
             return
@@ -75,9 +78,8 @@ class ImportHook:
         below = f"{package}."
         safe = guarded(hook)
         self._below.append((below, safe))
-        for name, module in list(sys.modules.items()):
-            if name.startswith(below) and not _is_lazy(module) and not _is_loading(module):
-                safe(module)
+        for name in [loaded for loaded in sys.modules if loaded.startswith(below)]:
+            self._call_if_loaded(name, safe)
 
     def install(self) -> None:
         """Stands before every other finder, so that it sees modules that any of them finds."""

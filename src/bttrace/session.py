@@ -48,6 +48,17 @@ class Session:
         for module in REGISTRIES:
             self._hook.watch(module, lambda loaded: self._wired().observe(loaded))
 
+        named = ",".join(filter(None, (self.settings.workflows, self.settings.tasks)))
+        for name in config.modules(named):
+            watch = self._hook.watch_below if name.endswith(".*") else self._hook.watch
+            watch(name.removesuffix(".*"), self._declared)
+        if config.run_workflow(os.environ):
+            self._wired()
+
+    def _declared(self, module: ModuleType) -> None:
+        """Wraps the functions of a module that are workflows and tasks."""
+        self._wired().workflows.wrap(module)
+
     def _imported(self, sdk: ModuleType) -> None:
         """Patches an SDK, and says what is wrong with the providers that users named."""
         self._patch(sdk)
