@@ -58,6 +58,7 @@ class Workflows:
     ) -> None:
         self._observed = observed
         self._ledger = ledger
+        self._ours: list[object] = []
         self._patterns = [
             _Pattern(kind, part.strip(), module, tuple(path.split(".")))
             for kind, text in patterns.items()
@@ -81,10 +82,15 @@ class Workflows:
         is_method = isinstance(found.owner, type) and not isinstance(function, staticmethod)
         if isinstance(function, (staticmethod, classmethod)):
             function = function.__func__
+        if any(found.value is one for one in self._ours):  # inherited, or imported from where it was wrapped
+            return True
         if not inspect.isroutine(function):
             return False
         wrapper = self._observed.wrapper(pattern.kind, found.path, function, is_method=is_method)
-        return self._ledger.wrap(found.owner, found.name, wrapper)
+        if not self._ledger.wrap(found.owner, found.name, wrapper):
+            return False
+        self._ours.append(vars(found.owner)[found.name])
+        return True
 
     def carry(self, pools: ModuleType) -> None:
         """Makes what is handed to a pool of threads in a workflow run in it, as `asyncio.to_thread` does.
