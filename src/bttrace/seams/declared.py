@@ -24,6 +24,8 @@ from ..registries.row import attribute
 from .observed import Observed
 
 VARIABLE = "BTTRACE_TOOLS"
+# Flags of classes that can be changed, and that cannot (CPython 3.10 to 3.13, `Include/object.h`).
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
 # What a tool that is an object is run by, in applications and in frameworks.
 _RUN = ("run", "arun", "call", "acall", "execute", "aexecute", "invoke", "ainvoke", "__call__")
 
@@ -139,6 +141,8 @@ class Declared:
     def _methods(self, cls: type, names: Mapping[str, str], only: object) -> bool:
         """Wraps methods of a class under these names, for one of its instances alone, if it is given."""
         wrapped = False
+        if not cls.__flags__ & _HEAP or cls.__flags__ & _IMMUTABLE:
+            return False
         for method, name in names.items():
             function = function_of(cls, method)
             if function is None:
