@@ -49,6 +49,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "exit_timeout": ("BTTRACE_EXIT_TIMEOUT", "seconds", 5.0),
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
     "providers": ("BTTRACE_PROVIDERS", "names", None),
+    "tools": ("BTTRACE_TOOLS", "paths", None),
     "workflows": ("BTTRACE_WORKFLOWS", "patterns", None),
     "tasks": ("BTTRACE_TASKS", "patterns", None),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
@@ -79,6 +80,7 @@ class Config:
     exit_timeout: float
     span_names: str
     providers: str | None
+    tools: str | None
     workflows: str | None
     tasks: str | None
     log: str
@@ -150,8 +152,8 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     if kind == "exporters":
         bad = [name.strip() for name in low.split(",") if name.strip() and name.strip() not in _EXPORTERS]
         return (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas") if bad else (low, "")
-    if kind == "names":
-        good = all(_names(part) for part in text.split(",") if part.strip())
+    if kind in ("names", "paths"):
+        good = all(_names(part, kind) for part in text.split(",") if part.strip())
         return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
     if kind == "patterns":
         good = all(_selects(part) for part in text.split(",") if part.strip())
@@ -161,10 +163,11 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     return text, ""
 
 
-def _names(part: str) -> bool:
-    """Tells whether a part reads `module:ATTRIBUTE`."""
+def _names(part: str, kind: str) -> bool:
+    """Tells whether a part reads `module:ATTRIBUTE`, where a path may have attributes of attributes."""
     module, _, attribute = part.strip().partition(":")
-    return attribute.isidentifier() and all(name.isidentifier() for name in module.split("."))
+    names = module.split(".") + (attribute.split(".") if kind == "paths" else [attribute])
+    return all(name.isidentifier() for name in names)
 
 
 def _selects(part: str) -> bool:

@@ -1,4 +1,4 @@
-"""Patching classes and modules so that it can be undone exactly.
+"""Patching classes, modules and registries so that it can be undone exactly.
 
 Owns the ledger of what was patched, and is the only importer of wrapt. Knows no SDK.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from operator import attrgetter
 from types import ModuleType
@@ -18,6 +18,8 @@ import wrapt
 
 WRAPT = os.path.dirname(str(wrapt.__file__)) + os.sep
 _WRAPPERS = 50  # around one another, that are looked through
+Holder = type | ModuleType | dict[Any, Any] | list[Any]
+"""What holds a function: a dict and a list by key and place."""
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
 
@@ -52,14 +54,23 @@ class _Function(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     def __deepcopy__(self, _memo: dict[int, object]) -> object:
         return self
 
-    def __reduce_ex__(self, _protocol: object) -> str:
-        return str(self.__qualname__)
+    def __reduce_ex__(self, _protocol: object) -> str | tuple[object, ...]:
+        path = str(self.__qualname__)
+        try:
+            found = attrgetter(path)(sys.modules[self.__module__])
+        except (AttributeError, KeyError):
+            found = None
+        if found is self:
+            return path
+        # It stands elsewhere than where it was defined, and something of ours may stand there too.
+        is_ours = isinstance(found, _Function) and found.__wrapped__ is self.__wrapped__
+        return copy, (found if is_ours else self.__wrapped__,)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    owner: type | ModuleType
-    name: str
+    owner: Holder
+    name: Any
     original: object
     ours: object
     inherited: bool
@@ -71,27 +82,25 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
 
-    def wrap(self, owner: type | ModuleType, name: str, wrapper: Wrapper) -> bool:
-        """Wraps the function that a class defines or inherits under `name`, or that a module has.
+    def wrap(self, owner: Holder, name: Any, wrapper: Wrapper) -> bool:
+        """Wraps the function that a class defines or inherits under `name`, or that another holder has.
 
-        `wrapper(wrapped, instance, args, kwargs)` takes its place in that class or module alone.
+        `wrapper(wrapped, instance, args, kwargs)` takes its place in that holder alone.
         Returns `False`, and changes nothing, when there is none. Wrapping twice does nothing.
         """
-        holders = [vars(cls) for cls in (owner.__mro__[:-1] if isinstance(owner, type) else (owner,))]
-        original = next((held[name] for held in holders if name in held), None)
-        if not callable(original) and not isinstance(original, classmethod):
+        original = function_of(owner, name)
+        if original is None:
             return False
         if self._is_within(original, owner):
             return True
-        # What we put there before is gone, as when a module was loaded again.
-        self._entries = [one for one in self._entries if one.owner is not owner or one.name != name]
-        inherited = name not in vars(owner)
+        self._entries = [entry for entry in self._entries if entry.owner is not owner or entry.name != name]
+        inherited = isinstance(owner, type) and name not in vars(owner)
         ours = _Function(original, wrapper)
-        setattr(owner, name, ours)
+        _put(owner, name, ours)
         self._entries.append(_Entry(owner, name, original, ours, inherited))
         return True
 
-    def _is_within(self, function: object, owner: type | ModuleType) -> bool:
+    def _is_within(self, function: object, owner: Holder) -> bool:
         """Tells whether a wrapper of ours is in a function, under whoever has wrapped it since."""
         ours = [entry.ours for entry in self._entries if entry.owner is owner]
         for _ in range(_WRAPPERS):
@@ -109,14 +118,46 @@ class Ledger:
         kept = []
         while self._entries:
             entry = self._entries.pop()
-            if vars(entry.owner).get(entry.name) is not entry.ours:
-                kept.append(f"{_path(entry.owner)}.{entry.name}")
-            elif entry.inherited:
-                delattr(entry.owner, entry.name)
+            held = _held(entry.owner)
+            if isinstance(entry.owner, list):
+                places = [place for place, item in enumerate(entry.owner) if item is entry.ours]
             else:
-                setattr(entry.owner, entry.name, entry.original)
+                places = [entry.name] if held.get(entry.name) is entry.ours else []
+            for place in places:
+                if entry.inherited:
+                    delattr(entry.owner, str(place))
+                else:
+                    _put(entry.owner, place, entry.original)
+            if not places and isinstance(entry.owner, (type, ModuleType)):
+                kept.append(f"{_path(entry.owner)}.{entry.name}")
         return kept
 
 
 def _path(owner: type | ModuleType) -> str:
     return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner.__name__
+
+
+def function_of(owner: Holder, name: Any) -> Any:
+    """Gives the function that a class defines or inherits under a name, or that another holder has there.
+
+    As it is held: of a class, it may be a `staticmethod` or a `classmethod`. `None` if there is none.
+    """
+    holders = [vars(cls) for cls in owner.__mro__[:-1]] if isinstance(owner, type) else [_held(owner)]
+    found = next((held[name] for held in holders if name in held), None)
+    return found if callable(found) or isinstance(found, classmethod) else None
+
+
+def _held(owner: Holder) -> Mapping[Any, Any]:
+    if isinstance(owner, dict):
+        return owner
+    return dict(enumerate(owner)) if isinstance(owner, list) else vars(owner)
+
+
+def _put(owner: Holder, name: Any, value: object) -> None:
+    """Puts a value in its place, past what a dict or list of the application's own does when that is done."""
+    if isinstance(owner, dict):
+        dict.__setitem__(owner, name, value)
+    elif isinstance(owner, list):
+        list.__setitem__(owner, name, value)
+    else:
+        setattr(owner, name, value)

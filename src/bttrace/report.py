@@ -26,9 +26,10 @@ class Seen:
 class Status:
     """What is traced, what is not and why, and what became of the spans.
 
-    `reason` says why nothing is traced; `waiting_for` are SDKs that are installed and not yet
-    imported; `tools` are packages whose registries of tools are observed; `sinks` counts spans by
-    exporter; `dropped` are spans that ended faster than they could be written.
+    `reason` says why nothing is traced; `waiting_for` are SDKs that are installed, and tools that
+    are declared, and not yet imported; `tools` are packages whose registries of tools are
+    observed; `sinks` counts spans by exporter; `dropped` are spans that ended faster than they
+    could be written.
     """
 
     enabled: bool

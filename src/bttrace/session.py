@@ -47,7 +47,8 @@ class Session:
         self._hook.watch_part("_base_client", self._part_imported)
         for module in REGISTRIES:
             self._hook.watch(module, lambda loaded: self._wired().observe(loaded))
-
+        for module in config.modules(self.settings.tools):
+            self._hook.watch(module, self._tools_imported)
         named = ",".join(filter(None, (self.settings.workflows, self.settings.tasks)))
         for name in config.modules(named):
             watch = self._hook.watch_below if name.endswith(".*") else self._hook.watch
@@ -64,6 +65,10 @@ class Session:
         self._patch(sdk)
         if self.settings.providers:
             self._described().named()
+
+    def _tools_imported(self, module: ModuleType) -> None:
+        """Wraps the tools that users named in a module."""
+        self._wired().declared.patch(module)
 
     def _part_imported(self, part: ModuleType) -> None:
         """Patches an SDK that only its users describe, whose part that all of them have was loaded.
@@ -172,6 +177,7 @@ def status() -> Status:
     settings, wiring = session.settings, session.wiring
     seams = wiring.seams if wiring is not None else {}
     tools = wiring.tools.missing if wiring is not None else {}
+    declared = wiring.declared.waiting if wiring is not None else (settings.tools or "").split()
     sinks = wiring.recorder.sinks if wiring is not None else ()
     journals = [str(path) for sink in sinks if (path := getattr(sink, "path", None))]
     return Status(
@@ -180,7 +186,7 @@ def status() -> Status:
         project=(settings.project_id or settings.project) if "braintrust" in settings.exporters else None,
         patched=tuple(Seen(name, seam.version, tuple(seam.coverage.missing)) for name, seam in seams.items()),
         tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
-        waiting_for=tuple(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)),
+        waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,

@@ -35,6 +35,7 @@ from .report import version
 from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
+from .seams.declared import Declared
 from .seams.executions import Executions
 from .seams.observed import Observed
 from .seams.runs import RunRoot
@@ -81,11 +82,14 @@ class Wiring:
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self.tools = Tools(self.executions, self._ledger)
+        observed = Observed(self.executions)
+        self.declared = Declared(settings.tools or "", observed, self._ledger)
+        guarded(self.declared.look)()
         named: dict[Literal["workflow", "task"], str | None] = {
             "workflow": settings.workflows,
             "task": settings.tasks,
         }
-        self.workflows = Workflows(named, Observed(self.executions), self._ledger)
+        self.workflows = Workflows(named, observed, self._ledger)
         if settings.workflows or settings.tasks:
             hook.watch("concurrent.futures.thread", self.workflows.carry)
         if workflow := run_workflow(os.environ):

@@ -7,7 +7,7 @@ its own, passes `call` alone (`lib/tools/_beta_functions.py`).
 
 from __future__ import annotations
 
-from .row import Args, Gate, Invocation, Kwargs, Registry, Returned, argument, attribute, by_name
+from .row import Args, Gate, Invocation, Kwargs, Registry, Returned, argument, attribute, by_name, words
 
 _RUNNER = "anthropic.lib.tools._beta_runner"
 _FUNCTIONS = "anthropic.lib.tools._beta_functions"
@@ -39,14 +39,7 @@ def _block(block: object) -> Returned:
     if not isinstance(block, dict):
         return Returned(block)
     content = block.get("content")
-    return Returned(content, _words(content) if block.get("is_error") is True else None)
-
-
-def _words(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "\n".join(text for part in parts if (text := attribute(part, "text")) is not None) or "error"
+    return Returned(content, words(content) if block.get("is_error") is True else None)
 
 
 REGISTRY = Registry(

@@ -41,16 +41,22 @@ class Gate:
 
     It is `name` of the class `owner` in `module`, or of the module itself where `owner` is empty.
     `asked(instance, args, kwargs)` reads a call of it, `None` when it runs no tool; `instance` is
-    what a method is bound to. `returned` reads what it gave; without it, that is the tool's result.
-    Whether it gives an awaitable is `is_async`.
+    what a method is bound to, or, of a module's function that is not told enough, what its caller
+    has in the variable `local`. `returned` reads what it gave; without it, that is the tool's
+    result. `raised` finds, in an exception, the one that the tool raised. Whether it gives an
+    awaitable is `is_async`, `None` where that is as its tools are. One that is `optional` is not
+    missed in a version that has it not.
     """
 
     module: str
     owner: str
     name: str
     asked: Callable[[object, Args, Kwargs], Invocation | None]
-    is_async: bool = False
+    is_async: bool | None = False
     returned: Callable[[object], Returned] | None = None
+    raised: Callable[[BaseException], BaseException] | None = None
+    local: str = ""
+    optional: bool = False
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.module, self.owner, self.name) if part)
@@ -80,3 +86,11 @@ def by_name(arguments: object) -> Mapping[str, object]:
     if isinstance(arguments, dict):
         return arguments
     return {} if arguments is None else {"input": arguments}
+
+
+def words(content: object) -> str:
+    """Gives the text of a result that tells of a failure: of itself, or of the blocks in it."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(text for part in parts if (text := attribute(part, "text")) is not None) or "error"

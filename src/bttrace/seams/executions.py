@@ -7,25 +7,28 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Mapping
+from inspect import iscoroutine
 from typing import Any
 
 from ..contracts import Neighbours
 from ..executions import EXECUTING, Execution, Kind
 from ..guard import guarded
 from ..record import Recorder
-from ..registries.row import Returned
+from ..registries.row import Gate
 from ..turns.fitting import fits
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshot, snapshots
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
-Reading = Callable[[object], Returned | None] | None
-"""What a function gave, read; `None` for what is the result as it came."""
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise; `run` and `arun` do it all."""
+    """Begins and ends executions.
+
+    `begin`, `end` and `fail` never raise; `run` and `arun` do all around a call. With a gate, what
+    the function gives and raises is read as that says.
+    """
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder
@@ -45,7 +48,7 @@ class Executions:
         function: Any,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        reading: Reading = None,
+        gate: Gate | None = None,
     ) -> Any:
         """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
@@ -54,11 +57,13 @@ class Executions:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            self.fail(execution, error)
+            self.fail(execution, error, gate)
             raise
         finally:
             EXECUTING.reset(token)
-        self.end(execution, result, reading)
+        if gate is not None and gate.is_async is None and iscoroutine(result):
+            return self.arun(execution, itself, (result,), {}, gate)
+        self.end(execution, result, gate)
         return result
 
     async def arun(
@@ -67,7 +72,7 @@ class Executions:
         function: Any,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        reading: Reading = None,
+        gate: Gate | None = None,
     ) -> Any:
         """Does for an asynchronous function what `run` does."""
         if execution is None:
@@ -77,11 +82,11 @@ class Executions:
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            self.fail(execution, error)
+            self.fail(execution, error, gate)
             raise
         finally:
             EXECUTING.set(outer)
-        self.end(execution, result, reading)
+        self.end(execution, result, gate)
         return result
 
     def _begin(
@@ -114,22 +119,37 @@ class Executions:
         recorder.begin(execution)
         return execution
 
-    def _end(self, execution: Execution, result: object, reading: Reading = None) -> None:
+    def _end(self, execution: Execution, result: object, gate: Gate | None = None) -> None:
         """Ends an execution with what it gave. Only the first time counts."""
-        if execution.ended is None:
-            execution.ended = self._recorder.clock.now()
-            told = None if reading is None else reading(result)
-            if told is not None and told.error is not None:
-                execution.error = (told.error[:_ERROR_TEXT], "")
-            execution.result = snapshot(result if told is None else told.result)
+        if execution.ended is not None:
+            return
+        execution.ended = self._recorder.clock.now()
+        try:
+            if gate is not None and gate.returned is not None:
+                told = gate.returned(result)
+                result = told.result
+                if told.error is not None:
+                    execution.error = (told.error[:_ERROR_TEXT], "")
+            execution.result = snapshot(result)
+        finally:
             self._recorder.put(execution)
 
-    def _fail(self, execution: Execution, error: BaseException) -> None:
+    def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
-        if execution.ended is None:
-            execution.ended = self._recorder.clock.now()
+        if execution.ended is not None:
+            return
+        execution.ended = self._recorder.clock.now()
+        try:
+            if gate is not None and gate.raised is not None:
+                error = gate.raised(error)
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
+        finally:
             self._recorder.put(execution)
+
+
+def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
+    """Gives what `arun` shall wait for, where the function was called already."""
+    return awaitable
 
 
 def _is_same(outer: Execution, name: str, arguments: Mapping[str, object], call_id: str | None) -> bool:

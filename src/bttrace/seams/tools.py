@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Mapping
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from ..executions import Execution
 from ..guard import guarded
 from ..patch import Ledger, Wrapper
 from ..registries.row import Gate, Registry
-from .executions import Executions
+from .callers import LIBRARIES
+from .executions import Executions, itself
 
 
 class Tools:
@@ -33,7 +34,7 @@ class Tools:
         folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))
         self._executions.pass_over(folders)
         gates = [gate for gate in registry.gates if gate.module == module.__name__]
-        missing = [str(gate) for gate in gates if not self._wrap(gate, module)]
+        missing = [str(gate) for gate in gates if not self._wrap(gate, module) and not gate.optional]
         known = self.missing.setdefault(registry.package, [])
         known += [gate for gate in missing if gate not in known]
         return missing
@@ -48,29 +49,31 @@ class Tools:
         executions = self._executions
 
         def begin(instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Execution | None:
-            asked = gate.asked(instance, args, kwargs)
+            asked = gate.asked(_local(gate.local) if gate.local else instance, args, kwargs)
             if asked is None:
                 return None
             return executions.begin("tool", asked.name, asked.arguments, call_id=asked.call_id)
 
         begun = guarded(begin)
-        reading = None if gate.returned is None else guarded(gate.returned)
 
         def run(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-            return executions.run(begun(instance, args, kwargs), wrapped, args, kwargs, reading)
-
-        async def arun(
-            awaitable: Awaitable[Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-        ) -> Any:
-            execution = begun(instance, args, kwargs)
-            return await executions.arun(execution, _itself, (awaitable,), {}, reading)
+            return executions.run(begun(instance, args, kwargs), wrapped, args, kwargs, gate)
 
         def called(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
             # Called now, as without us: arguments that do not match its parameters are told to the caller.
-            return arun(wrapped(*args, **kwargs), instance, args, kwargs)
+            return awaited(wrapped(*args, **kwargs), instance, args, kwargs)
+
+        async def awaited(
+            inside: Awaitable[Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        ) -> Any:
+            return await executions.arun(begun(instance, args, kwargs), itself, (inside,), {}, gate)
 
         return called if gate.is_async else run
 
 
-def _itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
-    return awaitable
+def _local(name: str) -> object:
+    """Gives what the function that called a gate has in a variable."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get(name)
