@@ -63,7 +63,14 @@ class Ended(Protocol):
         """Gives what is known of it, if it is worth a span. Called once, on the writer thread."""
 
 
-class Observation(Ended, Protocol):
+class Open(Protocol):
+    """Something of the application's that exit ends."""
+
+    def leave(self) -> None:
+        """Ends it, because nothing more will come of it."""
+
+
+class Observation(Ended, Open, Protocol):
     """Something of the application's that is watched until it ends."""
 
     def fold(self, chunks: Sequence[object]) -> None:
@@ -74,9 +81,6 @@ class Observation(Ended, Protocol):
 
     def facts_so_far(self) -> Facts | None:
         """Gives what is known of it while its stream is being read. Called on the writer thread."""
-
-    def leave(self) -> None:
-        """Ends it, because nobody will read the rest of its stream."""
 
 
 @dataclass(frozen=True, slots=True)

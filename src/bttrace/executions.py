@@ -20,7 +20,8 @@ class Execution:
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did. `within` is the execution around it, `parent` the application's
-    own braintrust span. `placed` is set by the writer, as soon as it is known where its span stands.
+    own braintrust span. `details` are metadata of its end. `placed` is set by the writer, as soon as
+    it is known where its span stands.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class Execution:
         "asked_by",
         "call_id",
         "caller",
+        "details",
         "ended",
         "error",
         "found",
@@ -63,6 +65,7 @@ class Execution:
         self.within: Execution | None = None
         self.parent: Any = None
         self.caller: tuple[CodeType, int] | None = None
+        self.details: dict[str, object] = {}
         self.placed: Any = None
 
 

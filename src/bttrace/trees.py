@@ -14,7 +14,7 @@ from .contracts import Ended, Observation, Told
 from .evidence import Answer, Asked
 from .executions import Execution
 from .model import Caller, Facts, Metric, Span
-from .shape import Style, generation
+from .shape import Place, Style, generation
 from .turns import Failure, Origin, Outcome, Run, Turns
 from .turns.steps import Step
 
@@ -48,6 +48,8 @@ class Trees:
         self._steps: dict[str, Step] = {}
         self._spans: list[tuple[Span, object]] = []
         self._streams: dict[object, Observation] = {}
+        self._root: Place | None = None
+        self._root_key: Execution | None = None
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
@@ -91,6 +93,12 @@ class Trees:
         self._spans.append((span, adopter))
         self._keep()
 
+    def root(self, execution: Execution) -> None:
+        """Takes it that an execution began in which all else happens that is in no other."""
+        self.start(execution)
+        self._root = execution.placed[0]
+        self._root_key = execution
+
     def start(self, execution: Execution) -> None:
         """Takes it that an execution began."""
         at = self._clock.epoch(execution.started)
@@ -116,7 +124,7 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
-        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error)
+        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         self._keep()
 
     def _peek(self) -> None:
@@ -138,6 +146,9 @@ class Trees:
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
         if isinstance(root, str) and isinstance(above, str):
             return Origin(within=None, root_span_id=root, span_id=above, adopter=parent, caller=caller)
+        if within is None and self._root is not None:
+            # In a forked child the execution is not known, and neither is it when it has ended: its place is.
+            return Origin(self._root_key, self._root.root_span_id, self._root.span_id, caller=caller)
         return Origin(within=within, caller=caller)
 
     # Writing.

@@ -58,7 +58,8 @@ class Iteration:
 class Turn:
     """One turn. `prompt` is what opened it in words, and `last` the content of its last answer.
 
-    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it.
+    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it, and
+    `within` is the key of the execution that it was opened in.
     """
 
     step: Step
@@ -70,14 +71,15 @@ class Turn:
     touched: float = 0.0
     last: object = None
     iterations: list[Iteration] = field(default_factory=list)
-    usage: dict[Metric, float] = field(default_factory=dict)
+    usage: Mapping[Metric, float] = field(default_factory=dict)
+    within: object = None
 
     def after(self, iteration: Iteration | None) -> Iteration | int:
         """Gives the iteration after one, or its number if there is none yet."""
         number = 1 if iteration is None else iteration.number + 1
         return next((one for one in self.iterations if one.number == number), number)
 
-    def spend(self, usage: Mapping[Metric, float]) -> None:
-        """Adds what a call used to the turn's sums."""
-        for name, count in usage.items():
-            self.usage[name] = self.usage.get(name, 0) + count
+
+def added(usage: Mapping[Metric, float], more: Mapping[Metric, float]) -> Mapping[Metric, float]:
+    """Gives the sums of two usages."""
+    return {**usage, **{name: usage.get(name, 0) + count for name, count in more.items()}}

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from ..evidence import Answer, Asked, Result, weight
 from ..model import Caller, Metric
 from ..shape import Place
-from .iterations import Iteration, Pending, Turn
+from .iterations import Iteration, Pending, Turn, added
 from .memory import Memory
 from .steps import Kind, Step
 
 _PREVIEW = 200  # characters of an answer's text on its `reason`
 _EXECUTIONS = 2000  # that are remembered, so that what is left running in one still finds it
+
+_NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 
 Failure = Literal["failed", "cancelled"]
 
@@ -79,6 +82,7 @@ class _Generation:
     iteration: Iteration | None
     place: Place
     adopter: object
+    within: object
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ class _Execution:
     step: Step | None
     pending: Pending | None = None
     task: Step | None = None
+    usage: Mapping[Metric, float] = field(default_factory=dict)
 
 
 class Turns:
@@ -118,7 +123,7 @@ class Turns:
             self._join(key, at, turn, turn.after(None))
         else:
             parent, adopter = self._parent(origin, at, asked.prompt)
-            self._running[key] = _Generation(None, None, parent, adopter)
+            self._running[key] = _Generation(None, None, parent, adopter, origin.within)
 
     def knows(self, asked: Asked) -> bool:
         """Tells whether the results that a request brings, if any, are those of a turn."""
@@ -168,9 +173,10 @@ class Turns:
         self.hear(key, at, answer)
         del self._running[key]
         turn, iteration = generation.turn, generation.iteration
+        self._spend(generation.within, outcome.usage)
         if turn is None or iteration is None:
             return
-        turn.spend(outcome.usage)
+        turn.usage = added(turn.usage, outcome.usage)
         iteration.running -= 1
         iteration.reason.output = {
             "has_tool_calls": bool(iteration.calls),
@@ -233,8 +239,15 @@ class Turns:
         self._note(step)
         return pending is not None
 
-    def stop(self, key: object, at: float, result: object, error: str | None) -> None:
-        """Takes the end of an execution."""
+    def stop(
+        self,
+        key: object,
+        at: float,
+        result: object,
+        error: str | None,
+        details: Mapping[str, object] = _NO_DETAILS,
+    ) -> None:
+        """Takes the end of an execution; `details` are metadata of its span."""
         self._latest = max(self._latest, at)
         execution = self._executions.get(key)
         if execution is None or execution.step is None:
@@ -243,8 +256,7 @@ class Turns:
             if step is not None:
                 step.ended, step.output, step.error = at, result, error
                 self._note(step)
-        if execution.step.kind == "tool":
-            execution.step.metadata["status"] = "error" if error else "success"
+        execution.step.metadata.update({"status": "error" if error else "success", **details})
 
     def place_of(self, key: object) -> tuple[Place, object] | None:
         """Gives where an execution's span stands, if it has one."""
@@ -283,6 +295,7 @@ class Turns:
         parent, adopter = self._parent(origin, at, asked.prompt)
         step = Step(parent, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
+        turn.within = origin.within
         turn.session = self._memory.session(asked) or parent.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
@@ -300,7 +313,20 @@ class Turns:
         self._reopen(turn, at)
         self._note(iteration.reason)
         place, adopter = self._beneath(iteration.reason)
-        self._running[key] = _Generation(turn, iteration, place, adopter)
+        self._running[key] = _Generation(turn, iteration, place, adopter, turn.within)
+
+    def _spend(self, within: object, usage: Mapping[Metric, float]) -> None:
+        """Adds what a call used to the sums of the workflows and tasks that it was made in."""
+        execution = self._executions.get(within) if usage and within is not None else None
+        while execution is not None:
+            step = execution.step
+            if step is not None and step.kind != "tool":
+                execution.usage = added(execution.usage, usage)
+                step.metadata["usage"] = execution.usage
+                if step.ended is not None:
+                    self._note(step)
+            within = execution.origin.within
+            execution = self._executions.get(within) if within is not None else None
 
     def _reopen(self, turn: Turn, at: float) -> None:
         self._memory.touched(turn, at)
@@ -319,9 +345,7 @@ class Turns:
         step = turn.step
         step.ended = at
         step.output = turn.last if status == "completed" else {"status": status}
-        step.metadata.update(
-            iterations=len(turn.iterations), turn_status=status, usage=dict(turn.usage) or None
-        )
+        step.metadata.update(iterations=len(turn.iterations), turn_status=status, usage=turn.usage or None)
         self._note(step)
 
     def _settle(self, turn: Turn, brought: tuple[Result, ...], at: float) -> None:
