@@ -186,7 +186,8 @@ class Seam:
         call.parent = self._neighbours.parent(wrapper)
         call.within = EXECUTING.get()
         if endpoint.conversation is not None and type(options.json_data) is dict:
-            call.offers = bool(options.json_data.get("tools") or options.json_data.get("functions"))
+            asked = options.json_data
+            call.offers = bool(asked.get("tools") or asked.get("functions") or asked.get("mcp_servers"))
         return call
 
     def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

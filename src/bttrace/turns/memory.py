@@ -85,6 +85,16 @@ class Memory:
             return self._answers[asked.continues][0].session
         return self._sessions.get(asked.said) if asked.said is not None else None
 
+    def concerned(self, asked: Asked) -> Turn | None:
+        """Gives the turn that a request repeats or goes on from, whatever it asks for."""
+        if asked.continues is not None and asked.continues in self._answers:
+            return self._answers[asked.continues][0]
+        brought = (result.id for result in asked.brought)
+        found = [
+            call.turn for identity in (*brought, *asked.echoed) for call in self._calls.get(identity, ())
+        ]
+        return max(found, key=lambda turn: turn.touched, default=None)
+
     def matched(self, asked: Asked, root: str | None) -> tuple[Turn, Iteration] | None:
         """Gives the turn that a request goes on with, and the iteration that it follows."""
         if asked.about is not None:
