@@ -69,7 +69,8 @@ def _name(item: Json, kind: str) -> str:
 
 
 def _given(item: Json) -> object:
-    return next((arguments(item[name]) for name in _GIVEN if item.get(name) is not None), None)
+    given = next((item[name] for name in _GIVEN if item.get(name) is not None), None)
+    return arguments(given) if "arguments" in item else given
 
 
 def _alone(kind: str, identity: str, item: Json) -> Served:
