@@ -244,7 +244,12 @@ class TestAcrossAnswers:
 
     def test_code_that_calls_a_tool_of_the_application(self, provider: ProviderServer) -> None:
         code = used("code_execution", code="weather('Oslo')")
-        asks = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}
+        asks: dict[str, Any] = {
+            "type": "tool_use",
+            "id": "toolu_1",
+            "name": "weather",
+            "input": {"city": "Oslo"},
+        }
         done = result("code_execution", {"type": "code_execution_result", "stdout": "4", "return_code": 0})
         provider.route(
             "/v1/messages", content([code, asks], beside={"stop_reason": "tool_use"}), content([done, ANSWER])

@@ -90,7 +90,8 @@ class Asked:
     came after what the model said last. `continues` is the id of the response it goes on from,
     `about` that of one that it asks for again, and `resumes` the ids of what a paused answer
     left unfinished. `said` is the user's last message that was answered, with the answer.
-    One that `compacts` asks for nothing but a smaller context.
+    One that `compacts` asks for nothing but a smaller context; one that `recalls` has, by its
+    key, the summary that one made in the place of what was said before.
     """
 
     offers: bool = False
@@ -105,6 +106,7 @@ class Asked:
     session: str | None = None
     said: tuple[str, str] | None = None
     compacts: bool = False
+    recalls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Answer:
 
     `identity` is the response's id. One that is `unfinished` is made in the background, or was
     paused, and goes on in another call, which names what it `leaves`. One that was `cancelled` ends there.
+    `summaries` are the keys of those that it made of what was said before.
     """
 
     asks: tuple[Asking, ...] = ()
@@ -123,6 +126,7 @@ class Answer:
     leaves: frozenset[str] = frozenset()
     cancelled: bool = False
     is_whole: bool = True
+    summaries: tuple[str, ...] = ()
     served: tuple[Served, ...] = ()
 
 

@@ -167,6 +167,7 @@ class Turns:
         turn, iteration = generation.turn, generation.iteration
         if generation.compaction is not None:
             self._compacted(generation.compaction, at, outcome)
+            return
         if turn is None or iteration is None:
             return
         turn.spend(outcome.usage)
@@ -314,6 +315,8 @@ class Turns:
         return _Generation(None, None, *self._beneath(step), step)
 
     def _compacted(self, step: Step, at: float, outcome: Outcome) -> None:
+        session = step.metadata["session_id"]
+        self._memory.summarised(outcome.answer, session if isinstance(session, str) else None)
         step.ended = at
         conclude(step, outcome.compactions, outcome.failure)
         self._note(step)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from ...evidence import Answer, Asked, Compaction
 from ...model import Json
 from ...values import at, items, number, objects, text
+from .compactions import summaries
 from .responses import ResponsesConversation
 
 
@@ -23,8 +24,8 @@ class CompactConversation(ResponsesConversation):
         return replace(super().asked(request), compacts=True)
 
     def answer(self, response: Json) -> Answer:
-        """Gives what an answer says: which one it is, no more."""
-        return Answer(identity=text(response.get("id")))
+        """Gives what an answer says: which one it is, and the summary that it made."""
+        return Answer(identity=text(response.get("id")), summaries=summaries(objects(response.get("output"))))
 
 
 def compactions(request: Json, response: Json) -> tuple[Compaction, ...]:

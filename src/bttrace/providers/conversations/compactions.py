@@ -7,7 +7,7 @@ what was sampled in one answer, in order. What a compaction itself spent is no s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from ...evidence import Compaction
@@ -87,21 +87,30 @@ def _known(**counts: float | None) -> Json:
 
 
 def left(blocks: list[Json]) -> frozenset[str]:
-    """Gives the keys of the compactions after which an answer was paused."""
-    return frozenset(_key(block) for block in blocks if block.get("type") == "compaction" and _held(block))
+    """Gives the keys of the summaries after which an answer was paused."""
+    return frozenset(summaries(blocks))
 
 
 def resumed(messages: list[Json]) -> frozenset[str]:
-    """Gives the key of the compaction that the model said last, if nothing of the model's came after it."""
+    """Gives the key of the summary that the model said last, if nothing of the model's came after it."""
     for message in reversed(messages):
         if message.get("role") == "assistant":
-            blocks = list(objects(message.get("content")))
-            return left(blocks[-1:])
+            return left(list(objects(message.get("content")))[-1:])
     return frozenset()
 
 
-def _key(block: Json) -> str:
-    return f"compaction {sha256((_held(block) or '').encode('utf-8', 'replace')).hexdigest()}"
+def recalled(messages: list[Json]) -> str | None:
+    """Gives the key of the latest summary in a history."""
+    for message in reversed(messages):
+        if found := summaries(objects(message.get("content"))):
+            return found[-1]
+    return None
+
+
+def summaries(listed: Iterable[Json]) -> tuple[str, ...]:
+    """Gives the keys of the summaries in some blocks, or in some items of OpenAI's."""
+    held = (_held(one) for one in listed if one.get("type") == "compaction")
+    return tuple(f"summary {sha256(said.encode('utf-8', 'replace')).hexdigest()}" for said in held if said)
 
 
 def _held(block: Json) -> str | None:

@@ -13,7 +13,7 @@ from ...evidence import Answer, Asked, Asking, Result
 from ...model import Json
 from ...values import at, field, items, objects, text
 from .chat import prompts, said, words
-from .compactions import left, resumed
+from .compactions import left, recalled, resumed, summaries
 from .served_blocks import USES, served
 
 _USER = "user"
@@ -56,6 +56,7 @@ class MessagesConversation:
             resumes=(_own(_blocks(last)) if last.get("role") == _MODEL else frozenset()) | resumed(messages),
             said=said(messages),
             compacts=bool(request.get("compaction")),
+            recalls=recalled(messages),
         )
 
     def answer(self, response: Json) -> Answer:
@@ -70,6 +71,7 @@ class MessagesConversation:
             unfinished=reason in _PAUSES,
             leaves=_own(blocks) | left(blocks) if reason in _PAUSES else frozenset(),
             is_whole=reason is not None,
+            summaries=summaries(blocks),
             served=served(blocks),
         )
 

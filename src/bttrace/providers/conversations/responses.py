@@ -12,6 +12,7 @@ from ...evidence import Answer, Asked, Asking, Result, arguments
 from ...model import Json
 from ...values import at, field, items, objects, text
 from .chat import prompts, said, words
+from .compactions import summaries
 from .served_items import ALONE, is_served, served
 
 # What the application runs, and where such an item has its arguments.
@@ -69,6 +70,7 @@ class ResponsesConversation:
             session=_session(request),
             said=said(listed),
             compacts=bool(listed) and listed[-1].get("type") == "compaction_trigger",
+            recalls=next(reversed(summaries(listed)), None),
         )
 
     def answer(self, response: Json) -> Answer:
@@ -86,6 +88,7 @@ class ResponsesConversation:
             unfinished=status in _UNFINISHED and response.get("background") is True,
             cancelled=status == "cancelled",
             is_whole=status not in _UNFINISHED,
+            summaries=summaries(output),
             served=served(output),
         )
 
