@@ -155,6 +155,13 @@ def only(captured: Captured) -> dict[str, Any]:
     return rows[0]
 
 
+def generated(captured: Captured) -> dict[str, Any]:
+    """Gives the row of the one model call that there must be, whatever stands around it."""
+    rows = [row for row in captured.rows if row["span_attributes"]["type"] == "llm"]
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
 def line_here() -> int:
     """Gives the number of the line that calls it."""
     frame = inspect.currentframe()

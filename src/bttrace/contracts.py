@@ -70,17 +70,21 @@ class Open(Protocol):
         """Ends it, because nothing more will come of it."""
 
 
-class Observation(Ended, Open, Protocol):
-    """Something of the application's that is watched until it ends."""
-
-    def fold(self, chunks: Sequence[object]) -> None:
-        """Takes chunks of its stream, in order. Called on the writer thread."""
+class Begun(Ended, Protocol):
+    """Something of the application's that has begun and will end."""
 
     def opening(self) -> Opening | None:
         """Gives what is known of it when it begins, if anything is. Called on the writer thread."""
 
     def facts_so_far(self) -> Facts | None:
         """Gives what is known of it while its stream is being read. Called on the writer thread."""
+
+
+class Observation(Begun, Open, Protocol):
+    """Something of the application's that is watched until it ends."""
+
+    def fold(self, chunks: Sequence[object]) -> None:
+        """Takes chunks of its stream, in order. Called on the writer thread."""
 
 
 @dataclass(frozen=True, slots=True)

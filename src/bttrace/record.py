@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Ended, Observation, Open, Sink
+from .contracts import Begun, Ended, Observation, Open, Sink
 from .executions import Execution
 from .guard import guarded, say_once
 from .model import Span
@@ -190,6 +190,10 @@ class Recorder:
         request.everything = all(flushed)
         self._flushes.discard(request)
         request.done.set()
+
+    def began(self, begun: Begun) -> None:
+        """Takes it that something has begun that will end. Called on the writer thread."""
+        self._trees.begin(begun)
 
     def finish(self, ended: Ended) -> None:
         """Hands what has ended on, to become a span. Called on the writer thread."""

@@ -104,12 +104,13 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
     watch.read = True
     held = call.chunks
     raw = call.body is not None
+    timed = raw or call.offers
     waiting = not raw
     last = None
     try:
         for chunk in chunks:
             last = now()
-            held.append((last, chunk) if raw else chunk)
+            held.append((last, chunk) if timed else chunk)
             if waiting and _first(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:
@@ -131,12 +132,13 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
     watch.read = True
     held = call.chunks
     raw = call.body is not None
+    timed = raw or call.offers
     waiting = not raw
     last = None
     try:
         async for chunk in chunks:
             last = now()
-            held.append((last, chunk) if raw else chunk)
+            held.append((last, chunk) if timed else chunk)
             if waiting and _first(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:

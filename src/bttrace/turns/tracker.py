@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 
-from ..evidence import Answer, Asked, Result, weight
+from ..evidence import Answer, Asked, Compaction, Result, weight
 from ..model import Caller, Metric
 from ..shape import Place
 from .iterations import Iteration, Pending, Turn, added
 from .memory import Memory
-from .steps import Kind, Step
+from .steps import Ids, Kind, Step, beneath, conclude
 
 _PREVIEW = 200  # characters of an answer's text on its `reason`
 _EXECUTIONS = 2000  # that are remembered, so that what is left running in one still finds it
@@ -25,19 +25,6 @@ _EXECUTIONS = 2000  # that are remembered, so that what is left running in one s
 _NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 
 Failure = Literal["failed", "cancelled"]
-
-
-class Ids(Protocol):
-    """Gives new ids."""
-
-    def row(self) -> str:
-        """Gives the id of a log row."""
-
-    def span(self) -> str:
-        """Gives the id of a span."""
-
-    def trace(self) -> str:
-        """Gives the id of a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +40,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. `usage` are the tokens that its span counts."""
+    """How a call ended. `usage` are the tokens of its span, `compactions` what it did to a context."""
 
     answer: Answer
     failure: Failure | None = None
     usage: Mapping[Metric, float] = field(default_factory=dict)
+    compactions: tuple[Compaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,8 @@ class _Generation:
     iteration: Iteration | None
     place: Place
     adopter: object
-    within: object
+    within: object = None
+    compaction: Step | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +99,9 @@ class Turns:
     def begin(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Takes the beginning of a call."""
         self._latest = max(self._latest, at)
+        if asked.compacts:
+            self._running[key] = self._compacting(at, asked, origin)
+            return
         found = self._memory.matched(asked, origin.root_span_id)
         if found is not None:
             turn, latest = found
@@ -141,6 +133,11 @@ class Turns:
         """Gives where a running call's span stands, and the application's own span that it hangs in."""
         generation = self._running[key]
         return generation.place, generation.adopter
+
+    def is_compacting(self, key: object) -> bool:
+        """Tells whether a running call is a compaction and nothing else."""
+        generation = self._running.get(key)
+        return generation is not None and generation.compaction is not None
 
     def hear(self, key: object, at: float, answer: Answer) -> None:
         """Takes an answer as far as it has come; the same again, with more, is no harm."""
@@ -174,6 +171,9 @@ class Turns:
         del self._running[key]
         turn, iteration = generation.turn, generation.iteration
         self._spend(generation.within, outcome.usage)
+        if generation.compaction is not None:
+            self._compacted(generation.compaction, at, outcome)
+            return
         if turn is None or iteration is None:
             return
         turn.usage = added(turn.usage, outcome.usage)
@@ -328,6 +328,25 @@ class Turns:
             within = execution.origin.within
             execution = self._executions.get(within) if within is not None else None
 
+    def _compacting(self, at: float, asked: Asked, origin: Origin) -> _Generation:
+        """Begins a compaction: of the turn that is open, or else of its session alone."""
+        turn = self._memory.concerned(asked)
+        if turn is not None and turn.step.ended is None:
+            place, adopter = self._beneath(turn.step)
+        else:
+            place, adopter = self._parent(origin, at, None)
+        step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
+        step.metadata["session_id"] = self._memory.session(asked) if turn is None else turn.session
+        self._note(step)
+        return _Generation(None, None, *self._beneath(step), origin.within, step)
+
+    def _compacted(self, step: Step, at: float, outcome: Outcome) -> None:
+        session = step.metadata["session_id"]
+        self._memory.summarised(outcome.answer, session if isinstance(session, str) else None)
+        step.ended = at
+        conclude(step, outcome.compactions, outcome.failure)
+        self._note(step)
+
     def _reopen(self, turn: Turn, at: float) -> None:
         self._memory.touched(turn, at)
         if turn.step.ended is not None:
@@ -406,13 +425,7 @@ class Turns:
         return step
 
     def _beneath(self, parent: Step) -> tuple[Place, object]:
-        place = Place(
-            row_id=self._ids.row(),
-            span_id=self._ids.span(),
-            root_span_id=parent.place.root_span_id,
-            parents=(parent.place.span_id,),
-        )
-        return place, parent.adopter
+        return beneath(parent.place, self._ids), parent.adopter
 
     def _parent(
         self, origin: Origin, at: float, prompt: object, *, is_call: bool = True
