@@ -216,7 +216,7 @@ def test_a_generators_span_covers_its_iteration_and_its_context_only_its_own_cod
 ) -> None:
     with capture(tools="shop_tools:count,shop_tools:search") as spans:
         module = tools()
-        numbers = module.count(3)
+        numbers: Any = module.count(3)
         assert inspect.isgenerator(numbers)
         assert not told(spans)
         assert next(numbers) == 0
