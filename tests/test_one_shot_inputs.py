@@ -82,7 +82,7 @@ def test_an_iterator_is_read_as_the_sdk_alone_reads_it(
     provider.requests.clear()
     with traced() as (captured, _):
         assert called() == bare
-        rows = captured.rows
+        rows = captured.generations
     assert [(request.path, request.body) for request in provider.requests] == asked
     if asked:
         [row] = rows

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Value = str | float | bool | None
 
 ENV_FILE = ".env.braintrust"
+RUN_WORKFLOW_VARIABLE = (
+    "BTTRACE_RUN_WORKFLOW"  # set by `bttrace run --workflow`: what that process's run is called
+)
 RUN_VARIABLE = "BTTRACE_RUN_PID"  # set by `bttrace run`: the process whose trees are printed when it ends
 _PARENTS = 64  # how far up braintrust 0.47 (`env.py`) looks for its env file
 _TRUE = ("true", "1", "yes", "y", "on")
@@ -26,6 +29,10 @@ _FALSE = ("false", "0", "no", "n", "off")
 _EXPORTERS = ("braintrust", "local", "console", "none")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _SECRETS = ("api_key",)
+_PATTERNS = (
+    "it must be module:function or module:Class.method, several with commas; "
+    "the function's part may hold * and ? as in a shell, the module's part may end in .*"
+)
 
 # option -> variable, kind (what is allowed), default
 _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
@@ -43,6 +50,8 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
     "providers": ("BTTRACE_PROVIDERS", "names", None),
     "tools": ("BTTRACE_TOOLS", "paths", None),
+    "workflows": ("BTTRACE_WORKFLOWS", "patterns", None),
+    "tasks": ("BTTRACE_TASKS", "patterns", None),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -72,6 +81,8 @@ class Config:
     span_names: str
     providers: str | None
     tools: str | None
+    workflows: str | None
+    tasks: str | None
     log: str
     environment_type: str | None
     environment_name: str | None
@@ -144,6 +155,9 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     if kind in ("names", "paths"):
         good = all(_names(part, kind) for part in text.split(",") if part.strip())
         return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
+    if kind == "patterns":
+        good = all(_selects(part) for part in text.split(",") if part.strip())
+        return (text, "") if good else (None, _PATTERNS)
     if isinstance(kind, tuple):
         return (low, "") if low in kind else (None, f"allowed are {', '.join(kind)}")
     return text, ""
@@ -154,6 +168,22 @@ def _names(part: str, kind: str) -> bool:
     module, _, attribute = part.strip().partition(":")
     names = module.split(".") + (attribute.split(".") if kind == "paths" else [attribute])
     return all(name.isidentifier() for name in names)
+
+
+def _selects(part: str) -> bool:
+    """Tells whether a part reads `module:function` or `module:Class.method`, with wildcards."""
+    module, _, path = part.strip().partition(":")
+    names = path.translate(dict.fromkeys(map(ord, "*?[]!-"), "_")).split(".")
+    package = module.removesuffix(".*")
+    return all(name.isidentifier() for name in names) and all(
+        name.isidentifier() for name in package.split(".")
+    )
+
+
+def modules(patterns: str | None) -> list[str]:
+    """Gives the modules that patterns name, each once; one that ends in `.*` is every one below."""
+    parts = [part.strip() for part in (patterns or "").split(",")]
+    return list(dict.fromkeys(part.partition(":")[0] for part in parts if part))
 
 
 def _seconds(text: str) -> tuple[Value, str]:
@@ -222,6 +252,12 @@ def _unquoted(value: str) -> str:
         if character == "#" and (position == 0 or value[position - 1].isspace()):
             return value[:position].rstrip()
     return value
+
+
+def run_workflow(environ: Mapping[str, str]) -> str | None:
+    """Gives what the run of this very process is called as a workflow, if `bttrace run` made it one."""
+    is_run = environ.get(RUN_VARIABLE) == str(os.getpid())
+    return environ.get(RUN_WORKFLOW_VARIABLE) or None if is_run else None
 
 
 def known_variables() -> Sequence[str]:

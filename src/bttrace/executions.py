@@ -23,7 +23,8 @@ class Execution:
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did. `within` is the execution around it, `parent` the application's
     own braintrust span. One that hands the conversation over does so to the `delegate` of that name.
-    `placed` is set by the writer, as soon as it is known where its span stands.
+    `details` are metadata of its end. `placed` is set by the writer, as soon as it is known where its
+    span stands.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Execution:
         "call_id",
         "caller",
         "delegate",
+        "details",
         "ended",
         "error",
         "found",
@@ -72,6 +74,7 @@ class Execution:
         self.within: Execution | None = None
         self.parent: Any = None
         self.caller: tuple[CodeType, int] | None = None
+        self.details: dict[str, object] = {}
         self.placed: Any = None
 
 

@@ -33,6 +33,7 @@ class ImportHook:
         self._hooks: dict[str, tuple[Hook, ...]] = {}
         self._part = ""
         self._part_hook: Hook | None = None
+        self._below: list[tuple[str, Hook]] = []
         self._searching: set[tuple[int, str]] = set()
         self._specs: list[ModuleSpec] = []  # those whose loader ours stands in for, or did
 
@@ -44,6 +45,9 @@ class ImportHook:
         """
         safe = guarded(hook)
         self._hooks[name] = (*self._hooks.get(name, ()), safe)
+        self._call_if_loaded(name, safe)
+
+    def _call_if_loaded(self, name: str, safe: Callable[[ModuleType], object]) -> None:
         module = sys.modules.get(name)
         if module is None:
             return
@@ -69,6 +73,14 @@ class ImportHook:
         for loaded in [module for module in sys.modules if module.endswith(self._part)]:
             self.loaded(sys.modules[loaded], loaded)
 
+    def watch_below(self, package: str, hook: Hook) -> None:
+        """Does the same as `watch` for every module below a package."""
+        below = f"{package}."
+        safe = guarded(hook)
+        self._below.append((below, safe))
+        for name in [loaded for loaded in sys.modules if loaded.startswith(below)]:
+            self._call_if_loaded(name, safe)
+
     def install(self) -> None:
         """Stands before every other finder, so that it sees modules that any of them finds."""
         if self not in sys.meta_path:
@@ -78,6 +90,7 @@ class ImportHook:
         """Leaves `sys.meta_path` as it would be without us, and calls no hook any more."""
         self._hooks.clear()
         self._part_hook = None
+        self._below.clear()
         for spec in self._specs:
             stand_in: Any = spec.loader
             if isinstance(stand_in, _Loader):
@@ -97,7 +110,9 @@ class ImportHook:
     def _waiting(self, name: str) -> tuple[Hook, ...]:
         hooks = self._hooks.get(name, ())
         if not hooks and self._part_hook is not None and name.endswith(self._part):
-            return () if name.removesuffix(self._part) in self._hooks else (self._part_hook,)
+            hooks = () if name.removesuffix(self._part) in self._hooks else (self._part_hook,)
+        if self._below:
+            hooks = (*hooks, *(hook for below, hook in self._below if name.startswith(below)))
         return hooks
 
     def find_spec(

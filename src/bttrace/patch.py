@@ -60,7 +60,11 @@ class _Function(wrapt.FunctionWrapper):  # type: ignore[type-arg]
             found = attrgetter(path)(sys.modules[self.__module__])
         except (AttributeError, KeyError):
             found = None
-        return path if found is self else (copy, (self.__wrapped__,))
+        if found is self:
+            return path
+        # It stands elsewhere than where it was defined, and something of ours may stand there too.
+        is_ours = isinstance(found, _Function) and found.__wrapped__ is self.__wrapped__
+        return copy, (found if is_ours else self.__wrapped__,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,18 @@ class Session:
         self._hook.watch_part("_base_client", self._part_imported)
         for module in REGISTRIES:
             self._hook.watch(module, lambda loaded: self._wired().observe(loaded))
-        for module in {name.partition(":")[0].strip() for name in (self.settings.tools or "").split(",")}:
-            if module:
-                self._hook.watch(module, self._declared)
+        for module in config.modules(self.settings.tools):
+            self._hook.watch(module, self._tools_imported)
+        named = ",".join(filter(None, (self.settings.workflows, self.settings.tasks)))
+        for name in config.modules(named):
+            watch = self._hook.watch_below if name.endswith(".*") else self._hook.watch
+            watch(name.removesuffix(".*"), self._declared)
+        if config.run_workflow(os.environ):
+            self._wired()
+
+    def _declared(self, module: ModuleType) -> None:
+        """Wraps the functions of a module that are workflows and tasks."""
+        self._wired().workflows.wrap(module)
 
     def _imported(self, sdk: ModuleType) -> None:
         """Patches an SDK, and says what is wrong with the providers that users named."""
@@ -57,7 +66,7 @@ class Session:
         if self.settings.providers:
             self._described().named()
 
-    def _declared(self, module: ModuleType) -> None:
+    def _tools_imported(self, module: ModuleType) -> None:
         """Wraps the tools that users named in a module."""
         self._wired().declared.patch(module)
 

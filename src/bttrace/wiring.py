@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Literal
 
 from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
-from .config import RUN_VARIABLE, Config, env_file, nearest_env_file
+from .config import RUN_VARIABLE, Config, env_file, nearest_env_file, run_workflow
 from .contracts import Sink
 from .environment import environment
 from .guard import guarded, say_once
@@ -36,8 +37,11 @@ from .seams.connections import Connections
 from .seams.coverage import not_covered
 from .seams.declared import Declared
 from .seams.executions import Executions
+from .seams.observed import Observed
+from .seams.runs import RunRoot
 from .seams.stainless import Seam
 from .seams.tools import Tools
+from .seams.workflows import Workflows
 from .shape import Style
 from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
@@ -78,8 +82,18 @@ class Wiring:
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self.tools = Tools(self.executions, self._ledger)
-        self.declared = Declared(settings.tools or "", self.executions, self._ledger)
+        observed = Observed(self.executions)
+        self.declared = Declared(settings.tools or "", observed, self._ledger)
         guarded(self.declared.look)()
+        named: dict[Literal["workflow", "task"], str | None] = {
+            "workflow": settings.workflows,
+            "task": settings.tasks,
+        }
+        self.workflows = Workflows(named, observed, self._ledger)
+        if settings.workflows or settings.tasks:
+            hook.watch("concurrent.futures.thread", self.workflows.carry)
+        if workflow := run_workflow(os.environ):
+            RunRoot(workflow, self.recorder, self.executions).begin()
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.

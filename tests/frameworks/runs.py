@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import bttrace
-from bttrace.registries.row import Gate, Registry
+from bttrace.registries.row import Carrier, Failure, Gate, Registry
 from bttrace.testing import capture
 from tests.loopback.provider import ProviderServer
 from tests.loopback.reply import Reply
@@ -110,7 +110,7 @@ def awaited(
 def places(registry: Registry) -> list[tuple[Any, str]]:
     """Where the functions of a registry stand in this version of its package."""
     found = []
-    rows = (*registry.gates, *registry.failures, *registry.carriers)
+    rows: tuple[Gate | Failure | Carrier, ...] = (*registry.gates, *registry.failures, *registry.carriers)
     for row in rows:
         if importlib.util.find_spec(row.module) is None:
             continue

@@ -32,7 +32,7 @@ def _conclude(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
 
 
 def _call(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
-    """Reads what was, in pydantic-ai 1.0, the one way for tools and structured output (`_tool_manager.py`)."""
+    """Reads the one way that tools and structured output had in pydantic-ai 1.0 (`_tool_manager.py`)."""
     call = argument(args, kwargs, 0, "call")
     name = attribute(call, "tool_name")
     if name is None:

@@ -20,9 +20,11 @@ from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
+from ..values import plain
 from . import http
 from .bodies import Body
 from .firsts import heard
+from .moments import Moments
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
@@ -44,13 +46,15 @@ class Call:
     `request` is the latest attempt's, and `form` what it says if it is multipart; `response`
     is kept only when its body has been read, because a call must not keep alive a stream
     that the application drops. `chunks` are those that the writer has not got yet; if there
-    is a `body`, they are pieces of it.
+    is a `body`, they are pieces of it. Pieces, and the chunks of a call that offers tools, come
+    with the reading at which they came.
     """
 
     __slots__ = (
         "_endpoint",
         "_fold",
         "_heard",
+        "_moments",
         "_placed",
         "_recorder",
         "_shared",
@@ -82,6 +86,7 @@ class Call:
         self._placed = placed
         self._fold: Fold | None = None
         self._heard = False  # the first token and the first text of a raw body
+        self._moments: Moments | None = None
         self.client = type(client).__name__
         self.parent: Any = None
         self.within: Execution | None = None
@@ -109,6 +114,14 @@ class Call:
     def first(self, chunk: object, at: int) -> bool:
         """Looks for the first token and the first text in a chunk; tells if both are known."""
         return heard(self, self._endpoint, chunk, at)
+
+    def kept(self, chunk: object) -> object:
+        """Gives a chunk as it may be kept: a copy, where the application may add to what came with it.
+
+        Many put the rest of a tool call's arguments into the very object that its first delta brought.
+        """
+        conversation = self._endpoint.conversation
+        return plain(chunk) if conversation is not None and conversation.calls(chunk) else chunk
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
@@ -145,14 +158,25 @@ class Call:
         """Puts chunks of the stream together with those before."""
         if self._fold is None:
             self._fold = self._endpoint.fold()
-        for chunk in chunks if self.body is None else self._events(self.body, chunks):
+        for chunk in self._read(chunks):
             self._fold.add(chunk)
 
-    def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[object]:
+    def _read(self, chunks: Sequence[Any]) -> Iterator[object]:
+        """Yields the chunks themselves, and notes when that came of which they tell."""
+        if self.body is None and not self.offers:
+            yield from chunks
+            return
+        if self._moments is None:
+            self._moments = Moments(self._endpoint)
+        for at, chunk in chunks if self.body is None else self._events(self.body, chunks):
+            self._moments.hear(chunk, at)
+            yield chunk
+
+    def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[tuple[int, object]]:
         """Yields the chunks that a body's pieces make up, and notes when the first of them came."""
         for at, chunk in body.events(pieces):
             self._heard = self._heard or self.first(chunk, at)
-            yield chunk
+            yield at, chunk
 
     def opening(self) -> Opening | None:
         """Gives what is known of the call when it begins."""
@@ -170,7 +194,7 @@ class Call:
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.
         fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
         for chunk in list(self.chunks):
-            fold.add(chunk)
+            fold.add(chunk[1] if self.offers and isinstance(chunk, tuple) else chunk)
         return self._told(fold.response(), None)
 
     def facts(self) -> Facts | None:
@@ -209,6 +233,7 @@ class Call:
             error_message=message,
             request_id=request_id or http.request_id(self.headers),
             caller=Caller.of(self.caller),
+            moments={} if self._moments is None else self._moments.told(self._recorder.clock.epoch),
         )
 
     def _since_start(self, reading: int | None) -> float | None:
@@ -220,8 +245,10 @@ class Call:
             return self._fold.response(), None
         kind = http.content_type(self.headers)
         if content and kind == "text/event-stream":  # read whole, as openai's `audio.speech.create` does
-            self.fold([event for _, event in Body(kind, lines=False).events([(0, content)])])
-            if self._fold is not None and (folded := self._fold.response()):
+            fold = self._endpoint.fold()
+            for _, event in Body(kind, lines=False).events([(0, content)]):
+                fold.add(event)
+            if folded := fold.response():
                 return folded, None
         if content and kind.startswith(_BINARY):
             return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")

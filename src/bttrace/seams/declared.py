@@ -18,15 +18,14 @@ from inspect import isroutine
 from types import ModuleType
 from typing import Any
 
-from ..executions import Execution
 from ..guard import guarded, say_once
-from ..patch import Holder, Ledger, function_of
+from ..patch import Holder, Ledger, Wrapper, function_of
 from ..registries.row import attribute
-from .executions import Executions
-from .parameters import Naming, naming
-from .wrappers import Begin, wrapper_of
+from .observed import Observed
 
 VARIABLE = "BTTRACE_TOOLS"
+# Flags of classes that can be changed, and that cannot (CPython 3.10 to 3.13, `Include/object.h`).
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
 # What a tool that is an object is run by, in applications and in frameworks.
 _RUN = ("run", "arun", "call", "acall", "execute", "aexecute", "invoke", "ainvoke", "__call__")
 
@@ -34,11 +33,11 @@ _RUN = ("run", "arun", "call", "acall", "execute", "aexecute", "invoke", "ainvok
 class Declared:
     """The tools of one session that are named. `named` is the variable's value."""
 
-    def __init__(self, named: str, executions: Executions, ledger: Ledger) -> None:
+    def __init__(self, named: str, observed: Observed, ledger: Ledger) -> None:
         self._named = [name.strip() for name in named.split(",") if name.strip()]
-        self._executions = executions
+        self._observed = observed
         self._ledger = ledger
-        self._objects: dict[tuple[type, str], dict[int, tuple[object, str]]] = {}
+        self._objects: dict[tuple[type, str], dict[int, tuple[object, Wrapper]]] = {}
         self.found: set[str] = set()
 
     @property
@@ -97,7 +96,7 @@ class Declared:
             return self._object(value, attribute(value, "name"), name)
         if isinstance(holder, (type, ModuleType)):
             return self._function(holder, name, value, name)
-        return self._methods(type(holder), (name,), lambda _: name, holder)
+        return self._methods(type(holder), {name: name}, holder)
 
     def _items(self, holder: dict[Any, Any] | list[Any], items: list[tuple[Any, object, object]]) -> bool:
         return True in [self._item(holder, key, item, name) for key, item, name in items]
@@ -118,10 +117,8 @@ class Declared:
         return self._object(item, named, None)
 
     def _function(self, holder: Holder, key: Any, function: Any, name: str) -> bool:
-        named = naming(function, bound=isinstance(holder, type))
-        return self._ledger.wrap(
-            holder, key, wrapper_of(function, self._executions, self._begin(named, lambda _: name))
-        )
+        is_method = isinstance(holder, type) and not isinstance(function_of(holder, key), staticmethod)
+        return self._ledger.wrap(holder, key, self._wrapper(name, function, is_method=is_method))
 
     def _object(self, value: object, name: str | None, variable: str | None) -> bool:
         """Wraps a tool that is an object, by its name, or else an object whose public methods are tools."""
@@ -129,45 +126,48 @@ class Declared:
         runs = tuple(method for method in _RUN if function_of(cls, method) is not None)
         own = name or (variable if runs == ("__call__",) else None)
         if own is not None and runs:
-            return self._methods(cls, runs, lambda _: own, value)
-        return self._methods(cls, _public(cls), lambda method: method, value)
+            return self._methods(cls, dict.fromkeys(runs, own), value)
+        return self._methods(cls, {method: method for method in _public(cls)}, value)
 
     def _class(self, cls: type, name: str | None) -> bool:
         """Wraps a class of tools by the name that its instances have, or else one whose methods are tools."""
-        runs = tuple(method for method in _RUN if method in _public(cls) or method in vars(cls))
+        public = _public(cls)
+        runs = tuple(method for method in _RUN if method in public or method in vars(cls))
         own = name or attribute(cls, "name")
         if own is not None and runs:
-            return self._methods(cls, runs, lambda _: own, None)
-        return self._methods(cls, _public(cls), lambda method: method, None)
+            return self._methods(cls, dict.fromkeys(runs, own), None)
+        return self._methods(cls, {method: method for method in public}, None)
 
-    def _methods(
-        self, cls: type, methods: tuple[str, ...], named: Callable[[str], str], only: object
-    ) -> bool:
-        """Wraps methods of a class, for one of its instances alone, if it is given."""
+    def _methods(self, cls: type, names: Mapping[str, str], only: object) -> bool:
+        """Wraps methods of a class under these names, for one of its instances alone, if it is given."""
         wrapped = False
-        for method in methods:
+        if not cls.__flags__ & _HEAP or cls.__flags__ & _IMMUTABLE:
+            return False
+        for method, name in names.items():
             function = function_of(cls, method)
             if function is None:
                 continue
-            name = named(method)
-            names = self._objects.setdefault((cls, method), {})
+            is_method = not isinstance(function, staticmethod)
+            wrapper = self._wrapper(name, getattr(function, "__func__", function), is_method=is_method)
             if only is not None:
-                names[id(only)] = (only, name)
-            own = _of(names) if only is not None else partial(_always, name)
-            is_static = isinstance(function, staticmethod)
-            arguments = naming(getattr(function, "__func__", function), bound=not is_static)
-            begin = self._begin(arguments, own)
-            wrapped |= self._ledger.wrap(cls, method, wrapper_of(function, self._executions, begin))
+                objects = self._objects.setdefault((cls, method), {})
+                objects[id(only)] = (only, wrapper)
+                wrapper = _each_its_own(objects)
+            wrapped |= self._ledger.wrap(cls, method, wrapper)
         return wrapped
 
-    def _begin(self, named: Naming, name_of: Callable[[object], str | None]) -> Begin:
-        executions = self._executions
+    def _wrapper(self, name: str, function: Callable[..., object], *, is_method: bool) -> Wrapper:
+        return self._observed.wrapper("tool", name, function, is_method=is_method)
 
-        def begin(instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Execution | None:
-            name = name_of(instance)
-            return None if name is None else executions.begin("tool", name, named(args, kwargs))
 
-        return begin
+def _each_its_own(objects: Mapping[int, tuple[object, Wrapper]]) -> Wrapper:
+    """Gives what stands in for a method of several objects, where others have it as it was."""
+
+    def called(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        known = objects.get(id(instance))
+        return wrapped(*args, **kwargs) if known is None else known[1](wrapped, instance, args, kwargs)
+
+    return called
 
 
 def _may_come(module: str) -> bool:
@@ -178,18 +178,6 @@ def _may_come(module: str) -> bool:
     if parent and parent not in sys.modules:
         return _may_come(parent)
     return find_spec(module) is not None
-
-
-def _always(name: str, _instance: object) -> str:
-    return name
-
-
-def _of(names: dict[int, tuple[object, str]]) -> Callable[[object], str | None]:
-    def name(instance: object) -> str | None:
-        known = names.get(id(instance))
-        return None if known is None else known[1]
-
-    return name
 
 
 def _is_function(value: object) -> bool:

@@ -50,13 +50,8 @@ class Executions:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         gate: Gate | None = None,
-        *,
-        may_await: bool = False,
     ) -> Any:
-        """Calls a function as this execution; `None` is one that nobody watches.
-
-        Where it `may_await`, a coroutine that it gives is the rest of the execution.
-        """
+        """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
             return function(*args, **kwargs)
         token = EXECUTING.set(execution)
@@ -67,7 +62,7 @@ class Executions:
             raise
         finally:
             EXECUTING.reset(token)
-        if may_await and iscoroutine(result):
+        if gate is not None and gate.is_async is None and iscoroutine(result):
             return self.arun(execution, itself, (result,), {}, gate)
         self.end(execution, result, gate)
         return result

@@ -89,6 +89,7 @@ watched_pieces = guarded(_watched_pieces)
 watched_lines = guarded(_watched_lines)
 _gone = guarded(_go)
 _first = guarded(Call.first)
+_kept = guarded(Call.kept)
 _handed_over = guarded(Call.hand_over)
 _ended = guarded(Call.end)
 _failed = guarded(Call.fail)
@@ -104,12 +105,13 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
     watch.read = True
     held = call.chunks
     raw = call.body is not None
+    timed = raw or call.offers
     waiting = not raw
     last = None
     try:
         for chunk in chunks:
             last = now()
-            held.append((last, chunk) if raw else chunk)
+            held.append((last, chunk if raw else _kept(call, chunk) or chunk) if timed else chunk)
             if waiting and _first(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:
@@ -131,12 +133,13 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
     watch.read = True
     held = call.chunks
     raw = call.body is not None
+    timed = raw or call.offers
     waiting = not raw
     last = None
     try:
         async for chunk in chunks:
             last = now()
-            held.append((last, chunk) if raw else chunk)
+            held.append((last, chunk if raw else _kept(call, chunk) or chunk) if timed else chunk)
             if waiting and _first(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import wraps
 from types import FrameType, ModuleType
 from typing import Any
@@ -19,8 +19,7 @@ from ..patch import Ledger, Wrapper
 from ..registries.row import Carrier, Failure, Gate, Registry
 from ..report import UNKNOWN, version
 from .callers import LIBRARIES
-from .executions import Executions
-from .wrappers import wrapper
+from .executions import Executions, itself
 
 
 class Tools:
@@ -79,7 +78,21 @@ class Tools:
                 returns=asked.returns,
             )
 
-        return wrapper(executions, begin, is_async=gate.is_async, gate=gate)
+        begun = guarded(begin)
+
+        def run(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            return executions.run(begun(instance, args, kwargs), wrapped, args, kwargs, gate)
+
+        def called(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            # Called now, as without us: arguments that do not match its parameters are told to the caller.
+            return awaited(wrapped(*args, **kwargs), instance, args, kwargs)
+
+        async def awaited(
+            inside: Awaitable[Any], instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        ) -> Any:
+            return await executions.arun(begun(instance, args, kwargs), itself, (inside,), {}, gate)
+
+        return called if gate.is_async else run
 
     def _told(self, failure: Failure) -> Wrapper:
         executions = self._executions

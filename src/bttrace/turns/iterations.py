@@ -62,9 +62,9 @@ class Iteration:
 class Turn:
     """One turn. `prompt` is what opened it in words, and `last` the content of its last answer.
 
-    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it.
-    `within` is the key of the execution that it was opened in, if any. `delegates` are the steps of
-    the agents to which it was handed over, one by the other.
+    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it, and
+    `within` is the key of the execution that it was opened in. `delegates` are the steps of the
+    agents to which it was handed over, one by the other.
     """
 
     step: Step
@@ -76,7 +76,7 @@ class Turn:
     touched: float = 0.0
     last: object = None
     iterations: list[Iteration] = field(default_factory=list)
-    usage: dict[Metric, float] = field(default_factory=dict)
+    usage: Mapping[Metric, float] = field(default_factory=dict)
     within: object = None
     delegates: list[Step] = field(default_factory=list)
 
@@ -98,7 +98,7 @@ class Turn:
         number = 1 if iteration is None else iteration.number + 1
         return next((one for one in self.iterations if one.number == number), number)
 
-    def spend(self, usage: Mapping[Metric, float]) -> None:
-        """Adds what a call used to the turn's sums."""
-        for name, count in usage.items():
-            self.usage[name] = self.usage.get(name, 0) + count
+
+def added(usage: Mapping[Metric, float], more: Mapping[Metric, float]) -> Mapping[Metric, float]:
+    """Gives the sums of two usages."""
+    return {**usage, **{name: usage.get(name, 0) + count for name, count in more.items()}}

@@ -31,6 +31,7 @@ class Memory:
         self._left: dict[str, tuple[Turn, Iteration]] = {}
         self._sessions: dict[tuple[str, str], str | None] = {}
         self._unnumbered: dict[Turn, None] = {}
+        self._summaries: dict[str, str] = {}
 
     # What is known.
 
@@ -66,6 +67,15 @@ class Memory:
         for identity in answer.leaves:
             self._left[identity] = (turn, iteration)
             turn.answers[identity] = None
+        self.summarised(answer, turn.session)
+
+    def summarised(self, answer: Answer, session: str | None) -> None:
+        """Remembers the summaries that an answer made of a session."""
+        for key in answer.summaries if session is not None else ():
+            self._summaries.pop(key, None)
+            self._summaries[key] = str(session)
+        while len(self._summaries) > _TURNS:
+            del self._summaries[next(iter(self._summaries))]
 
     def unnumbered(self, turn: Turn) -> None:
         """Takes it that results of tools go back to the model without ids."""
@@ -88,7 +98,18 @@ class Memory:
             return asked.session
         if asked.continues is not None and asked.continues in self._answers:
             return self._answers[asked.continues][0].session
-        return self._sessions.get(asked.said) if asked.said is not None else None
+        found = self._sessions.get(asked.said) if asked.said is not None else None
+        return found or (self._summaries.get(asked.recalls) if asked.recalls is not None else None)
+
+    def concerned(self, asked: Asked) -> Turn | None:
+        """Gives the turn that a request repeats or goes on from, whatever it asks for."""
+        if asked.continues is not None and asked.continues in self._answers:
+            return self._answers[asked.continues][0]
+        brought = (result.id for result in asked.brought)
+        found = [
+            call.turn for identity in (*brought, *asked.echoed) for call in self._calls.get(identity, ())
+        ]
+        return max(found, key=lambda turn: turn.touched, default=None)
 
     def matched(self, asked: Asked, root: str | None) -> tuple[Turn, Iteration] | None:
         """Gives the turn that a request goes on with, and the iteration that it follows."""

@@ -9,32 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Literal
 
-from ..evidence import Answer, Asked, Result, Return, weight
+from ..evidence import Answer, Asked, Compaction, Result, Return, weight
 from ..model import Caller, Metric
 from ..shape import Place
-from .iterations import Iteration, Pending, Turn
+from .iterations import Iteration, Pending, Turn, added
 from .memory import Memory
-from .steps import Kind, Step
+from .steps import Ids, Kind, Step, beneath, conclude
 
 _PREVIEW = 200  # characters of an answer's text on its `reason`
 _EXECUTIONS = 2000  # that are remembered, so that what is left running in one still finds it
 
+_NO_DETAILS: Mapping[str, object] = MappingProxyType({})
+
 Failure = Literal["failed", "cancelled"]
-
-
-class Ids(Protocol):
-    """Gives new ids."""
-
-    def row(self) -> str:
-        """Gives the id of a log row."""
-
-    def span(self) -> str:
-        """Gives the id of a span."""
-
-    def trace(self) -> str:
-        """Gives the id of a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +40,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. `usage` are the tokens that its span counts."""
+    """How a call ended. `usage` are the tokens of its span, `compactions` what it did to a context."""
 
     answer: Answer
     failure: Failure | None = None
     usage: Mapping[Metric, float] = field(default_factory=dict)
+    compactions: tuple[Compaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +73,8 @@ class _Generation:
     iteration: Iteration | None
     place: Place
     adopter: object
+    within: object = None
+    compaction: Step | None = None
 
 
 @dataclass(slots=True)
@@ -91,6 +84,7 @@ class _Execution:
     pending: Pending | None = None
     run: Run | None = None
     task: Step | None = None
+    usage: Mapping[Metric, float] = field(default_factory=dict)
 
 
 class Turns:
@@ -109,6 +103,9 @@ class Turns:
     def begin(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Takes the beginning of a call."""
         self._latest = max(self._latest, at)
+        if asked.compacts:
+            self._running[key] = self._compacting(at, asked, origin)
+            return
         found = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
         if found is not None:
             turn, latest = found
@@ -122,7 +119,7 @@ class Turns:
             self._join(key, at, turn, turn.after(None))
         else:
             parent, adopter = self._parent(origin, at, asked.prompt)
-            self._running[key] = _Generation(None, None, parent, adopter)
+            self._running[key] = _Generation(None, None, parent, adopter, origin.within)
 
     def knows(self, asked: Asked) -> bool:
         """Tells whether the results that a request brings, if any, are those of a turn."""
@@ -140,6 +137,11 @@ class Turns:
         """Gives where a running call's span stands, and the application's own span that it hangs in."""
         generation = self._running[key]
         return generation.place, generation.adopter
+
+    def is_compacting(self, key: object) -> bool:
+        """Tells whether a running call is a compaction and nothing else."""
+        generation = self._running.get(key)
+        return generation is not None and generation.compaction is not None
 
     def hear(self, key: object, at: float, answer: Answer) -> None:
         """Takes an answer as far as it has come; the same again, with more, is no harm."""
@@ -172,9 +174,13 @@ class Turns:
         self.hear(key, at, answer)
         del self._running[key]
         turn, iteration = generation.turn, generation.iteration
+        self._spend(generation.within, outcome.usage)
+        if generation.compaction is not None:
+            self._compacted(generation.compaction, at, outcome)
+            return
         if turn is None or iteration is None:
             return
-        turn.spend(outcome.usage)
+        turn.usage = added(turn.usage, outcome.usage)
         iteration.running -= 1
         iteration.reason.output = {
             "has_tool_calls": bool(iteration.calls),
@@ -239,8 +245,15 @@ class Turns:
         self._note(step)
         return pending is not None
 
-    def stop(self, key: object, at: float, result: object, error: str | None) -> None:
-        """Takes the end of an execution."""
+    def stop(
+        self,
+        key: object,
+        at: float,
+        result: object,
+        error: str | None,
+        details: Mapping[str, object] = _NO_DETAILS,
+    ) -> None:
+        """Takes the end of an execution; `details` are metadata of its span."""
         self._latest = max(self._latest, at)
         execution = self._executions.get(key)
         if execution is None or execution.step is None:
@@ -249,8 +262,7 @@ class Turns:
             if step is not None:
                 step.ended, step.output, step.error = at, result, error
                 self._note(step)
-        if execution.step.kind == "tool":
-            execution.step.metadata["status"] = "error" if error else "success"
+        execution.step.metadata.update({"status": "error" if error else "success", **details})
         if execution.pending is not None and execution.run is not None and not error:
             self._passed_on(execution.pending.turn, execution.run, execution.step, at)
         for turn in self._memory.over(key):
@@ -304,8 +316,8 @@ class Turns:
         parent, adopter = self._parent(origin, at, asked.prompt)
         step = Step(parent, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
-        turn.session = self._memory.session(asked) or parent.root_span_id
         turn.within = origin.within
+        turn.session = self._memory.session(asked) or parent.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
         self._note(step)
@@ -323,7 +335,39 @@ class Turns:
         self._reopen(turn, at)
         self._note(iteration.reason)
         place, adopter = self._beneath(iteration.reason)
-        self._running[key] = _Generation(turn, iteration, place, adopter)
+        self._running[key] = _Generation(turn, iteration, place, adopter, turn.within)
+
+    def _spend(self, within: object, usage: Mapping[Metric, float]) -> None:
+        """Adds what a call used to the sums of the workflows and tasks that it was made in."""
+        execution = self._executions.get(within) if usage and within is not None else None
+        while execution is not None:
+            step = execution.step
+            if step is not None and step.kind != "tool":
+                execution.usage = added(execution.usage, usage)
+                step.metadata["usage"] = execution.usage
+                if step.ended is not None:
+                    self._note(step)
+            within = execution.origin.within
+            execution = self._executions.get(within) if within is not None else None
+
+    def _compacting(self, at: float, asked: Asked, origin: Origin) -> _Generation:
+        """Begins a compaction: of the turn that is open, or else of its session alone."""
+        turn = self._memory.concerned(asked)
+        if turn is not None and turn.step.ended is None:
+            place, adopter = self._beneath(turn.step)
+        else:
+            place, adopter = self._parent(origin, at, None)
+        step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
+        step.metadata["session_id"] = self._memory.session(asked) if turn is None else turn.session
+        self._note(step)
+        return _Generation(None, None, *self._beneath(step), origin.within, step)
+
+    def _compacted(self, step: Step, at: float, outcome: Outcome) -> None:
+        session = step.metadata["session_id"]
+        self._memory.summarised(outcome.answer, session if isinstance(session, str) else None)
+        step.ended = at
+        conclude(step, outcome.compactions, outcome.failure)
+        self._note(step)
 
     def _reopen(self, turn: Turn, at: float) -> None:
         self._memory.touched(turn, at)
@@ -345,7 +389,7 @@ class Turns:
             step.output = turn.last if status == "completed" else {"status": status}
             self._note(step)
         turn.step.metadata.update(
-            iterations=len(turn.iterations), turn_status=status, usage=dict(turn.usage) or None
+            iterations=len(turn.iterations), turn_status=status, usage=turn.usage or None
         )
 
     def _retold(self, asked: Asked, at: float, origin: Origin) -> tuple[Turn, Iteration] | None:
@@ -421,13 +465,7 @@ class Turns:
         return step
 
     def _beneath(self, parent: Step) -> tuple[Place, object]:
-        place = Place(
-            row_id=self._ids.row(),
-            span_id=self._ids.span(),
-            root_span_id=parent.place.root_span_id,
-            parents=(parent.place.span_id,),
-        )
-        return place, parent.adopter
+        return beneath(parent.place, self._ids), parent.adopter
 
     def _parent(
         self, origin: Origin, at: float, prompt: object, *, is_call: bool = True
