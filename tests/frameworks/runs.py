@@ -17,8 +17,9 @@ from typing import Any
 import bttrace
 from bttrace.registries.row import Carrier, Failure, Gate, Registry
 from bttrace.testing import capture
+from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
-from tests.loopback.reply import Reply
+from tests.loopback.reply import Reply, Script
 from tests.outcomes import outcome
 
 TOKENS = 18
@@ -76,10 +77,15 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def traced(
-    provider: ProviderServer, replies: Sequence[Reply], run: Callable[[], object], tokens: int = TOKENS
+    provider: ProviderServer, replies: Sequence[Script], run: Callable[[], object], tokens: int = TOKENS
 ) -> Traced:
     """Runs an agent bare, then traced; what it gave and asked must be the same, and each answer counted once."""
-    provider.reply(lambda _: replies[len(provider.requests) - 1])
+
+    def script(request: Request) -> Reply:
+        reply = replies[len(provider.requests) - 1]
+        return reply if isinstance(reply, Reply) else reply(request)
+
+    provider.reply(script)
     bare = outcome(run)
     asked = [request.body for request in provider.requests]
     assert len(asked) == len(replies), (bare, asked)
@@ -101,7 +107,7 @@ def _is_within(row: dict[str, Any]) -> bool:
 
 
 def awaited(
-    provider: ProviderServer, replies: Sequence[Reply], run: Callable[[], Coroutine[Any, Any, object]]
+    provider: ProviderServer, replies: Sequence[Script], run: Callable[[], Coroutine[Any, Any, object]]
 ) -> Traced:
     """Does the same for an asynchronous run."""
     return traced(provider, replies, lambda: asyncio.run(run()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -24,10 +26,12 @@ from tests.frameworks.calculator import (
     whole,
 )
 from tests.frameworks.runs import awaited, looks_alike, traced
-from tests.loopback.anthropic_messages import message_stream
-from tests.loopback.openai_chat import chat, chat_stream
+from tests.loopback.anthropic_messages import message, message_stream
+from tests.loopback.listener import Request
+from tests.loopback.openai_chat import ToolCall, chat, chat_stream
 from tests.loopback.openai_responses import response
 from tests.loopback.provider import ProviderServer
+from tests.loopback.reply import Reply, Script
 
 pydantic_ai: Any = pytest.importorskip("pydantic_ai", reason="pydantic-ai is not installed")
 openai: Any = pytest.importorskip("openai")
@@ -51,12 +55,23 @@ def _of_anthropic(provider: ProviderServer) -> Any:
     client = anthropic.AsyncAnthropic(
         base_url=provider.anthropic_url, api_key="k", max_retries=0, http_client=http_client
     )
-    given = importlib.import_module("pydantic_ai.providers.anthropic").AnthropicProvider(
-        anthropic_client=client
+    providers = importlib.import_module("pydantic_ai.providers.anthropic")
+    models = importlib.import_module("pydantic_ai.models.anthropic")
+    return models.AnthropicModel(
+        "claude-haiku-4-5", provider=providers.AnthropicProvider(anthropic_client=client)
     )
-    return importlib.import_module("pydantic_ai.models.anthropic").AnthropicModel(
-        "claude-haiku-4-5", provider=given
-    )
+
+
+def _message(text: str | None = None, tool_calls: Sequence[ToolCall] = ()) -> Script:
+    """An answer of Anthropic, streamed if that is asked for: later versions always do."""
+    parts = None if text is None else [text]
+
+    def script(request: Request) -> Reply:
+        if json.loads(request.body)["stream"]:
+            return message_stream(parts, tool_calls)
+        return message(text, tool_calls)
+
+    return script
 
 
 def _agent(provider: ProviderServer, *given: Any, api: str = "Chat", **options: Any) -> Any:
@@ -90,11 +105,7 @@ def test_a_run_on_responses_is_one_turn(provider: ProviderServer) -> None:
 
 
 def test_a_run_on_anthropic_is_one_turn(provider: ProviderServer) -> None:
-    replies = (
-        message_stream(tool_calls=BOTH),
-        message_stream(tool_calls=FAILS),
-        message_stream([ANSWER]),
-    )
+    replies = (_message(tool_calls=BOTH), _message(tool_calls=FAILS), _message(ANSWER))
     agent = pydantic_ai.Agent(_of_anthropic(provider), tools=[careful])
     run = traced(provider, replies, lambda: agent.run_sync(ASKED).output, tokens=26)
     assert run.gave == ANSWER
@@ -106,7 +117,10 @@ def test_a_streamed_run_is_one_turn(provider: ProviderServer) -> None:
         async with _agent(provider).run_stream(ASKED) as run:
             return [text async for text in run.stream_text(delta=True)]
 
-    replies = (chat_stream(tool_calls=BOTH, usage=True), chat_stream(["3 and", " 7"], usage=True))
+    replies = (
+        chat_stream(tool_calls=BOTH, usage=True, role_chunk=False),
+        chat_stream(["3 and", " 7"], usage=True),
+    )
     run = awaited(provider, replies, ran)
     assert "".join(run.gave) == ANSWER
     assert run.outline == turn(*iteration(1, tool("c1", 1, 2, 3), tool("c2", 3, 4, 7)), *iteration(2))

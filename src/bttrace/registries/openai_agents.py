@@ -1,6 +1,6 @@
 """The openai-agents SDK: its function tools, agents as tools, and handoffs. PURE.
 
-Gates hold on openai-agents 0.24. The runner invokes every function tool through one function
+Gates hold on openai-agents 0.14 to 0.24. The runner invokes every function tool through one function
 (`agents/run_internal/tool_execution.py`), a session of the Realtime API through another
 (`agents/realtime/session.py`). What a tool raises is made into words for the model inside of
 them, by a function that is told the exception (`agents/tool.py`). Of several handoffs that one

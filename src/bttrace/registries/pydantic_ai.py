@@ -1,6 +1,6 @@
 """Pydantic AI: the tools of every toolset that an agent has. PURE.
 
-Gates hold on pydantic-ai 2.68 (`pydantic_ai/tool_manager.py`): the arguments have been validated, and
+Gates hold on pydantic-ai 1.0 and 2.68 (`pydantic_ai/tool_manager.py`): the arguments have been validated, and
 the toolset, be it of functions, of an MCP server or the application's own, has not been asked yet.
 Structured output is asked for as a tool too, whose result is the run's.
 """
@@ -48,7 +48,7 @@ def _call(manager: object, args: Args, kwargs: Kwargs) -> Invocation | None:
 def _cause(error: BaseException) -> BaseException:
     """Gives what a tool raised so that the model tries again, which the manager tells in words of its own."""
     told = type(error).__name__ in ("ToolRetryError", "ToolFailedError")
-    return error.__cause__ if told and error.__cause__ else error
+    return (error.__cause__ or error.__context__ or error) if told else error
 
 
 REGISTRY = Registry(
