@@ -7,7 +7,8 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from _thread import allocate_lock
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..contracts import Neighbours
@@ -22,7 +23,7 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise, `run` and `arun` do all around a call."""
+    """Begins and ends executions; `begin`, `end` and `fail` never raise, `run` and `arun` go around a call."""
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder
@@ -31,6 +32,8 @@ class Executions:
         self.begin = guarded(self._begin)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
+        self._entered = guarded(neighbours.enter)
+        self._left = guarded(_leave)
 
     def run(
         self, execution: Execution | None, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -39,6 +42,7 @@ class Executions:
         if execution is None:
             return function(*args, **kwargs)
         token = EXECUTING.set(execution)
+        leave = None if execution.awaited is None else self._entered(execution)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
@@ -46,6 +50,8 @@ class Executions:
             raise
         finally:
             EXECUTING.reset(token)
+            if leave is not None:
+                self._left(leave)
         self.end(execution, result)
         return result
 
@@ -57,6 +63,7 @@ class Executions:
             return await function(*args, **kwargs)
         outer = EXECUTING.get()
         EXECUTING.set(execution)
+        leave = None if execution.awaited is None else self._entered(execution)
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
@@ -64,6 +71,8 @@ class Executions:
             raise
         finally:
             EXECUTING.set(outer)
+            if leave is not None:
+                self._left(leave)
         self.end(execution, result)
         return result
 
@@ -94,7 +103,10 @@ class Executions:
         execution.within = outer
         execution.caller, _ = caller_and_wrapper(self.libraries, ())
         execution.parent = self._neighbours.parent(None)
-        recorder.begin(execution)
+        if self._neighbours.awaits(execution):
+            execution.awaited = allocate_lock()
+            execution.awaited.acquire()
+        recorder.begin(execution, at_once=execution.awaited is not None)
         return execution
 
     def _end(self, execution: Execution, result: object) -> None:
@@ -110,6 +122,10 @@ class Executions:
             execution.ended = self._recorder.clock.now()
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
             self._recorder.put(execution)
+
+
+def _leave(leave: Callable[[], object]) -> None:
+    leave()
 
 
 def _is_same(outer: Execution, name: str, arguments: Mapping[str, object], call_id: str | None) -> bool:
