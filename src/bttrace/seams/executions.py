@@ -23,7 +23,7 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise, `run` and `arun` go around a call."""
+    """Begins and ends executions; `begin`, `end` and `fail` never raise; `run` and `arun` go round a call."""
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder

@@ -12,6 +12,7 @@ Source: braintrust 0.47 (`parent_context`, `get_span_parent_object` and `Span.se
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -22,7 +23,10 @@ from ..model import Json
 from ..shape import Place
 from .adoption import Adopted
 
-_PATIENCE = 0.02  # seconds that an execution may wait for its place; it is known after one or two thousandths
+_PATIENCE = (
+    0.02  # seconds that an execution may wait for its place; it is known after one to five thousandths
+)
+_RESPITE = 1.0  # seconds that no other waits, after one has waited for nothing
 # Here a project that braintrust 0.47 must look up by its name makes an exit hang that comes at once.
 _HANGS = (3, 12)
 
@@ -45,11 +49,12 @@ class Nesting:
     def __init__(self, home: Home, api_key: str | None) -> None:
         self._home = home
         self._api_key = api_key
+        self._not_before = 0.0
 
     def awaits(self, execution: Execution) -> bool:
         """Tells whether spans that the application makes in an execution can hang in it."""
         state = _state()
-        if state is None or isinstance(execution.parent, Told):
+        if state is None or isinstance(execution.parent, Told) or time.monotonic() < self._not_before:
             return False
         if execution.parent is not None:
             return True
@@ -58,17 +63,19 @@ class Nesting:
 
     def _is_ours(self, state: Any) -> bool:
         """Tells whether the application's spans are sent with our key, as far as is known."""
-        return not state.logged_in or state.login_token == self._api_key
+        return not getattr(state, "logged_in", False) or state.login_token == self._api_key
 
     def enter(self, execution: Execution) -> Callable[[], object] | None:
         """Waits, not for long, for an execution's place; makes it the parent, and gives what undoes that."""
-        if execution.awaited is not None:
-            execution.awaited.acquire(timeout=_PATIENCE)
+        if execution.awaited is not None and not execution.awaited.acquire(timeout=_PATIENCE):
+            self._not_before = time.monotonic() + _RESPITE
         if execution.placed is None:
             return None
         place, adopter = execution.placed
         if adopter is not None:
             return _current(execution, self._home.adopted.made(place.span_id))
+        if execution.kind == "tool" and not place.parents:
+            return None  # it is known of no turn: what the application traces is better off where it was
         return self._named(execution, place)
 
     def _named(self, execution: Execution, place: Place) -> Callable[[], object] | None:
