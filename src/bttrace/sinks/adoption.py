@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from ..media import converted
 from ..model import Attachment, Json, Span
 
 _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created", "_is_merge")
+_REFUSED = ("context", "error")  # the one by braintrust before 0.5, both by 0.0.123
 _MOST = 2000  # spans that are kept, because something may still come of them
 
 
@@ -88,13 +90,7 @@ class _Made:
         end = event["metrics"].pop("end", None)
         start = event["metrics"].pop("start")
         event.update(name=ours.name, span_attributes={"type": ours.type}, start_time=start, set_current=False)
-        try:
-            self.span = parent.start_span(**event)
-        except (
-            ValueError
-        ):  # braintrust before 0.5 refuses `context`, and has logged nothing yet (`logger.py`)
-            event.pop("context")
-            self.span = parent.start_span(**event)
+        self.span = _accepted(parent.start_span, event)
         self.has_ended = end is not None
         self._names = event["metadata"].keys()
         self._input = ours.input
@@ -114,7 +110,7 @@ class _Made:
         if ours.input != self._input:
             told["input"] = event.get("input")
         # `end` would keep the first end (`logger.py`), and a turn may go on.
-        self.span.log(**{name: value for name, value in told.items() if value not in (None, {})})
+        _accepted(self.span.log, {name: value for name, value in told.items() if value not in (None, {})})
         self.has_ended = "end" in ours.metrics
         self._names = ours.metadata.keys()
         self._input = ours.input
@@ -130,6 +126,22 @@ def _event(span: Span) -> dict[str, Any]:
             event[name] = converted(event[name], _theirs)
     event["metrics"] = dict(span.metrics)
     return event
+
+
+def _accepted(log: Callable[..., Any], event: dict[str, Any], refused: tuple[str, ...] = _REFUSED) -> Any:
+    """Gives what a method of the SDK gives for an event, without the fields that its version refuses."""
+    try:
+        return log(**event)
+    except ValueError:  # nothing has been logged yet (`logger.py`)
+        if not refused:
+            raise
+    name, *others = refused
+    fewer = dict(event)
+    if name in fewer:
+        value = fewer.pop(name)
+        if name == "error":
+            fewer["metadata"] = {**fewer.get("metadata", {}), name: value}
+    return _accepted(log, fewer, tuple(others))
 
 
 def _theirs(attachment: Attachment) -> Any:

@@ -57,7 +57,7 @@ class Nesting:
         if state is None or isinstance(execution.parent, Told) or time.monotonic() < self._not_before:
             return False
         if execution.parent is not None:
-            return True
+            return _can_be_current(execution.parent)
         outer = execution.within.current if execution.within is not None else None
         return _takes_parents(state) and state.current_parent.get() == outer and self._is_ours(state)
 
@@ -107,8 +107,12 @@ def _takes_parents(state: Any) -> bool:
     )
 
 
+def _can_be_current(span: Any) -> bool:
+    return callable(getattr(span, "set_current", None))
+
+
 def _current(execution: Execution, span: Any) -> Callable[[], object] | None:
-    if not callable(getattr(span, "set_current", None)):
+    if not _can_be_current(span):
         return None
     span.can_set_current = True  # it was made without becoming current
     span.set_current()
