@@ -20,6 +20,7 @@ from ..model import Attachment, Json, Span
 
 _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created", "_is_merge")
 _REFUSED = ("context", "error")  # the one by braintrust before 0.5, both by 0.0.123
+_SETTLED = object()  # in the place of an input that is not kept, because it changes no more
 _MOST = 2000  # spans that are kept, because something may still come of them
 
 
@@ -93,7 +94,7 @@ class _Made:
         self.span = _accepted(parent.start_span, event)
         self.has_ended = end is not None
         self._names = event["metadata"].keys()
-        self._input = ours.input
+        self._input: object = _SETTLED if self.has_ended else ours.input
         if end is not None:
             self.span.end(end)
 
@@ -107,13 +108,13 @@ class _Made:
             "metadata": {**gone, **event["metadata"]},
             "metrics": {name: value for name, value in event["metrics"].items() if name != "start"},
         }
-        if ours.input != self._input:
+        if self._input is not _SETTLED and ours.input != self._input:
             told["input"] = event.get("input")
         # `end` would keep the first end (`logger.py`), and a turn may go on.
         _accepted(self.span.log, {name: value for name, value in told.items() if value not in (None, {})})
         self.has_ended = "end" in ours.metrics
         self._names = ours.metadata.keys()
-        self._input = ours.input
+        self._input = _SETTLED if self.has_ended else ours.input
 
 
 def _event(span: Span) -> dict[str, Any]:
