@@ -164,6 +164,16 @@ def test_asynchronous_tools_at_once_keep_what_is_traced_in_them_apart() -> None:
             assert told[inside["span_parents"][0]] == {"query": query}
 
 
+def test_a_workflow_is_the_root_of_what_the_application_traces_and_asks_in_it() -> None:
+    with BraintrustServer() as server:
+        ran(server, "in_a_workflow")
+        found = "  look up London *\n    summary *\n  step *\n"
+        rows = server.rows("Ours")
+        assert outline(rows) == f"workflow:handle\n{found}" + textwrap.indent(TURN, "    ").strip("\n")
+        assert_whole(rows)
+        assert server.rows("Theirs") == []
+
+
 def test_where_the_application_named_a_parent_its_spans_stay_there() -> None:
     with BraintrustServer() as server:
         ran(server, "with_a_parent_of_its_own")
@@ -208,7 +218,7 @@ def assert_first_open(server: BraintrustServer, row: dict[str, Any]) -> None:
 def test_a_loop_that_braintrusts_wrapper_tells_of_is_not_told_again() -> None:
     with BraintrustServer() as server:
         ran(server, "wrapped")
-        wrapped = [row for row in named(server.rows("Theirs"), "Chat Completion")]
+        wrapped = named(server.rows("Theirs"), "Chat Completion")
         assert len(wrapped) == 3
         told = [row for row in server.rows() if "tokens" in row["metrics"]]
         assert len(told) == 5

@@ -156,6 +156,21 @@ def asynchronous() -> None:
     asyncio.run(run())
 
 
+def in_a_workflow() -> None:
+    logging_to("Theirs")
+    assert session._session is not None
+    assert session._session.wiring is not None
+    executions: Any = session._session.wiring.executions
+
+    def handle(question: str) -> str | None:
+        search("London")
+        with braintrust.start_span(name="step"):
+            return answer(question, TOOLS)
+
+    execution = executions.begin("workflow", "handle", {"question": "weather?"})
+    executions.run(execution, handle, ("weather?",), {})
+
+
 def left_open() -> None:
     with logging_to("Theirs").start_span(name="outer"):
         openai.OpenAI().chat.completions.create(messages=[{"role": "user", "content": "weather?"}], **ASK)

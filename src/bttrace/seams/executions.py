@@ -41,9 +41,11 @@ class Executions:
         """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
             return function(*args, **kwargs)
+        leave = None
         token = EXECUTING.set(execution)
-        leave = None if execution.awaited is None else self._entered(execution)
         try:
+            if execution.awaited is not None:
+                leave = self._entered(execution)
             result = function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error)
@@ -62,9 +64,11 @@ class Executions:
         if execution is None:
             return await function(*args, **kwargs)
         outer = EXECUTING.get()
+        leave = None
         EXECUTING.set(execution)
-        leave = None if execution.awaited is None else self._entered(execution)
         try:
+            if execution.awaited is not None:
+                leave = self._entered(execution)
             result = await function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error)

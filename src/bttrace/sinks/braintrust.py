@@ -143,6 +143,8 @@ class BraintrustSink:
                 break
             if self._waiting:
                 time.sleep(pause)
+        if self._is_running():
+            say_once(f"{len(self._waiting)} spans are not sent yet: Braintrust does not answer in time.")
         if self._waiting:
             return False
         uploaded = self._uploads is None or self._uploads.flush(deadline)
