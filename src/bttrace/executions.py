@@ -6,6 +6,7 @@ application is in at this point of its code.
 
 from __future__ import annotations
 
+from _thread import LockType
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import CodeType
@@ -21,14 +22,17 @@ class Execution:
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did. `within` is the execution around it, `parent` the application's
     own braintrust span. `details` are metadata of its end. `placed` is set by the writer, as soon as
-    it is known where its span stands.
+    it is known where its span stands; where that is `awaited`, the writer releases the lock then.
+    `current` is what was made the parent, for braintrust, of what the application traces inside.
     """
 
     __slots__ = (
         "arguments",
         "asked_by",
+        "awaited",
         "call_id",
         "caller",
+        "current",
         "details",
         "ended",
         "error",
@@ -67,6 +71,8 @@ class Execution:
         self.caller: tuple[CodeType, int] | None = None
         self.details: dict[str, object] = {}
         self.placed: Any = None
+        self.awaited: LockType | None = None
+        self.current: Any = None
 
 
 EXECUTING: ContextVar[Execution | None] = ContextVar("bttrace_execution", default=None)

@@ -134,8 +134,12 @@ class Trees:
         if not self._turns.expects(run):
             self._peek()
         self._turns.start(execution, at, run, origin)
-        execution.placed = self._turns.place_of(execution)
+        placed = execution.placed = self._turns.place_of(execution)
         self._keep()
+        if execution.awaited is not None:
+            if placed is not None and placed[1] is not None:
+                self.write(at, needed=placed[0].span_id)
+            execution.awaited.release()
 
     def stop(self, execution: Execution) -> None:
         """Takes it that an execution ended."""
@@ -161,7 +165,7 @@ class Trees:
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
         parent = ended.parent
         within = ended.within
-        if within is not None and parent is within.parent:
+        if within is not None and (parent is within.parent or parent is within.current):
             return Origin(within=within, caller=caller)
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
         if isinstance(root, str) and isinstance(above, str):
@@ -173,11 +177,11 @@ class Trees:
 
     # Writing.
 
-    def write(self, now: float) -> float | None:
-        """Writes what has ended and what is above it; gives the seconds until an open step is due."""
+    def write(self, now: float, *, needed: str | None = None) -> float | None:
+        """Writes what has ended or is needed, and what is above; gives the seconds until a step is due."""
         self._note()
         spans, self._spans = self._spans, []
-        above = {parent for span, _ in spans for parent in span.parents}
+        above = {parent for span, _ in spans for parent in span.parents} | {needed}
         for step in reversed(list(self._steps.values())):  # children before parents
             if step.ended is not None or step.place.span_id in above or now - step.started >= OPEN_AFTER:
                 above.update(step.place.parents)

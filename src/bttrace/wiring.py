@@ -47,6 +47,7 @@ from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
 from .sinks.local import JournalSink
 from .sinks.neighbours import Tracers
+from .sinks.nesting import Nesting
 
 _MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 
@@ -77,8 +78,12 @@ class Wiring:
         self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
         to_braintrust = "braintrust" in settings.exporters
+        homes = [Nesting(sink, settings.api_key) for sink in sinks if isinstance(sink, BraintrustSink)]
         self._neighbours = Tracers(
-            self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
+            self.recorder.exit_sooner,
+            to_braintrust=to_braintrust,
+            api_url=settings.api_url,
+            nesting=next(iter(homes), None),
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self.tools = Tools(self.executions, self._ledger)
