@@ -15,9 +15,10 @@ import anthropic
 import openai
 import pytest
 from anthropic import beta_async_tool, beta_tool
-from anthropic.lib.tools import _beta_functions, _beta_runner
+from anthropic.lib.tools import _beta_functions, _beta_runner, _beta_session_runner
 from anthropic.lib.tools._beta_builtin_memory_tool import BetaLocalFilesystemMemoryTool
 from anthropic.lib.tools._toolsets._runnable import BetaRunnableToolset
+from anthropic.types.beta.sessions import BetaManagedAgentsAgentCustomToolUseEvent
 from openai.lib import browser, computer, decisions_tool_runner, responses_tool_runner
 from openai.lib.responses_tool_runner import (
     AsyncRegisteredFunction,
@@ -230,6 +231,23 @@ def test_a_tool_of_anthropics_that_the_application_runs_itself(provider: Provide
         ]
 
 
+def test_a_tool_of_a_managed_session(provider: ProviderServer) -> None:
+    event: Any = BetaManagedAgentsAgentCustomToolUseEvent.construct(
+        id="sevt_1", name="search", input={"query": "tea"}, type="agent.custom_tool_use"
+    )
+
+    async def main() -> Any:
+        async with aclaude(provider) as client:
+            tool = beta_tool(search)
+            runner = client.beta.sessions.events.tool_runner("sesn_1", tools=[tool])
+            return await runner._call_tool(tool, event, dict(event.input))
+
+    with capture() as spans:
+        answer, _ = asyncio.run(main())
+        assert (answer["custom_tool_use_id"], answer["is_error"]) == ("sevt_1", False)
+        assert told(spans, "tool_call_id", "input", "status") == [["sevt_1", {"query": "tea"}, "success"]]
+
+
 def test_a_model_call_inside_a_tool_nests_under_it(provider: ProviderServer) -> None:
     client = claude(provider)
 
@@ -272,6 +290,10 @@ TOOL: Any = {
 ASKED: Any = {"model": "gpt-5-mini", "input": "hi"}
 
 
+def found(given: dict[str, Any]) -> str:
+    return search(**given)
+
+
 def gpt(provider: ProviderServer) -> openai.OpenAI:
     return openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0)
 
@@ -286,7 +308,7 @@ def test_openais_runner_of_responses(provider: ProviderServer, streamed: bool) -
     provider.reply(
         build(tool_calls=TWO[:1], id="resp_1"), build(["Tea."] if streamed else "Tea.", id="resp_2")
     )
-    function = RegisteredFunction(TOOL, lambda given: search(**given), independent=True)
+    function = RegisteredFunction(TOOL, found, independent=True)
     with capture() as spans:
         answer = ResponsesToolRunner(functions=[function]).run(
             gpt(provider), ASKED, max_steps=4, stream=streamed, eager=streamed
@@ -389,11 +411,10 @@ def test_openais_computer(provider: ProviderServer) -> None:
 def test_openais_computer_that_fails(provider: ProviderServer) -> None:
     provider.reply(computer_call(0))
     driver: Any = Driver()
+    asked: Any = {**ASKED, "tools": [{"type": "computer"}]}
     with capture() as spans:
         with pytest.raises(Refused, match="off the screen"):
-            computer.ComputerToolset(driver).run(
-                gpt(provider), {**ASKED, "tools": [{"type": "computer"}]}, before_action=lambda _: True
-            )
+            computer.ComputerToolset(driver).run(gpt(provider), asked, before_action=lambda _: True)
         assert told(spans, "tool_name", "tool_call_id", "error") == [
             ["computer", "call_1", "Refused: off the screen"]
         ]
@@ -499,12 +520,17 @@ def _later(provider: Callable[[Any], Any]) -> Any:
 PATCHED: list[tuple[Any, str]] = [
     (_beta_runner.BaseSyncToolRunner, "_run_tool"),
     (_beta_runner.BaseAsyncToolRunner, "_run_tool"),
+    (_beta_runner.BaseSyncToolRunner, "_run_toolset_member"),
+    (_beta_runner.BaseAsyncToolRunner, "_run_toolset_member"),
+    (_beta_session_runner.SessionToolRunner, "_call_tool"),
     (_beta_functions.BetaFunctionTool, "call"),
     (_beta_functions.BetaAsyncFunctionTool, "call"),
     (responses_tool_runner.ResponsesToolRunner, "_execute_function"),
     (responses_tool_runner.AsyncResponsesToolRunner, "_execute_function"),
     (browser.BrowserToolset, "_execute"),
+    (browser.AsyncBrowserToolset, "_execute"),
     (computer.ComputerToolset, "_dispatch"),
+    (computer.AsyncComputerToolset, "_dispatch"),
     (decisions_tool_runner, "invoke"),
 ]
 
@@ -539,15 +565,16 @@ def test_a_tools_schema_is_as_without_us() -> None:
             tool.call({"query": 1})
 
 
-def test_status_names_the_packages_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_names_the_packages_and_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with capture():
-        assert [(seen.sdk, seen.missing) for seen in bttrace.status().tools] == [
-            ("anthropic", ()),
-            ("openai", ()),
-        ]
+        seen = {seen.sdk: seen.missing for seen in bttrace.status().tools}
+        assert (seen["anthropic"], seen["openai"]) == ((), ())
         assert "tools of anthropic" in str(bttrace.status())
-    monkeypatch.delattr(_beta_runner.BaseSyncToolRunner, "_run_tool")
+    monkeypatch.delattr(_beta_functions.BetaFunctionTool, "call")
     with capture():
-        seen = bttrace.status().tools[0]
-        assert seen.missing == ("anthropic.lib.tools._beta_runner.BaseSyncToolRunner._run_tool",)
-        assert vars(_beta_functions.BetaFunctionTool)["call"] is not None
+        seen = {seen.sdk: seen.missing for seen in bttrace.status().tools}
+        assert seen["anthropic"] == ("anthropic.lib.tools._beta_functions.BetaFunctionTool.call",)
+    said = "could not be patched. The application is not affected."
+    assert capsys.readouterr().err.count(said) == 1
