@@ -38,7 +38,6 @@ class Refused(Exception):
 def shop() -> MCPServer:
     server = MCPServer("shop", log_level="CRITICAL")
 
-    @server.tool()
     def search(query: str) -> str:
         """Finds pages."""
         if query == "nothing":
@@ -47,11 +46,12 @@ def shop() -> MCPServer:
             raise ToolError("not for you")
         return f"pages about {query}"
 
-    @server.tool()
     async def weather(city: str) -> dict[str, str]:
         await asyncio.sleep(0.01)
         return {"city": city}
 
+    server.add_tool(search)
+    server.add_tool(weather)
     return server
 
 
@@ -145,7 +145,7 @@ def test_parallel_calls() -> None:
     async def main() -> list[Any]:
         async with Client(shop()) as client:
             calls = (client.call_tool("weather", {"city": str(number)}) for number in range(10))
-            return [json.loads(result.content[0].text) for result in await asyncio.gather(*calls)]  # type: ignore[union-attr]
+            return [json.loads(result.content[0].text) for result in await asyncio.gather(*calls)]
 
     with capture() as spans:
         assert asyncio.run(main()) == [{"city": str(number)} for number in range(10)]
@@ -236,7 +236,7 @@ def test_a_server_that_is_a_process_of_its_own_tells_of_its_tools_too(tmp_path: 
             result = await session.call_tool("search", {"query": "tea"})
             block = result.content[0]
             assert isinstance(block, TextContent)
-            return block.text
+            return str(block.text)
 
     with capture() as spans:
         assert asyncio.run(main()) == "pages about tea"
