@@ -67,7 +67,7 @@ class Trees:
             return
         asked = opening.endpoint.conversation.asked(opening.request)
         if not self._turns.knows(asked):
-            self._peek()
+            self._peek(opening.started)
         self._turns.begin(observation, opening.started, asked, self._origin(observation, opening.caller))
         self._streams[observation] = observation
         self._keep()
@@ -85,7 +85,7 @@ class Trees:
         if not self._turns.is_running(ended):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             if not self._turns.knows(asked):
-                self._peek()
+                self._peek(facts.started)
             self._turns.begin(ended, facts.started, asked, self._origin(ended, facts.caller))
         place, adopter = self._turns.place(ended)
         span = generation(facts, place, self._style)
@@ -132,7 +132,7 @@ class Trees:
         )
         origin = self._origin(execution, Caller.of(execution.caller))
         if not self._turns.expects(run):
-            self._peek()
+            self._peek(at)
         self._turns.start(execution, at, run, origin)
         placed = execution.placed = self._turns.place_of(execution)
         self._keep()
@@ -151,8 +151,8 @@ class Trees:
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         self._keep()
 
-    def _peek(self) -> None:
-        """Looks at what the streams that are being read have asked for so far.
+    def _peek(self, at: float) -> None:
+        """Looks at what the streams that are being read have asked for until now.
 
         An application may run a tool, or send its result, before it has read the stream to its end.
         """
@@ -160,7 +160,7 @@ class Trees:
             facts = stream.facts_so_far()
             if facts is not None and facts.endpoint.conversation is not None:
                 answer = facts.endpoint.conversation.answer(facts.response)
-                self._turns.hear(stream, facts.started + facts.duration, answer)
+                self._turns.hear(stream, max(at, facts.started), answer)
 
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
         parent = ended.parent

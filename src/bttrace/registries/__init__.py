@@ -9,6 +9,7 @@ from __future__ import annotations
 REGISTRIES: dict[str, str] = {
     "anthropic.lib.tools._beta_functions": "bttrace.registries.anthropic",
     "anthropic.lib.tools._beta_runner": "bttrace.registries.anthropic",
+    "anthropic.lib.tools._beta_session_runner": "bttrace.registries.anthropic",
     "mcp.client.client": "bttrace.registries.mcp",
     "mcp.client.session": "bttrace.registries.mcp",
     "mcp.server.fastmcp.tools.tool_manager": "bttrace.registries.mcp",

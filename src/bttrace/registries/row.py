@@ -64,10 +64,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One row: the gates of a package, as it is imported and installed by that name."""
+    """One row: the gates of a package, as it is imported and installed by that name.
+
+    Code of the packages `between` it and the application only hands calls on.
+    """
 
     package: str
     gates: tuple[Gate, ...]
+    between: tuple[str, ...] = ()
 
 
 def argument(args: Args, kwargs: Kwargs, position: int, name: str) -> object:

@@ -8,6 +8,7 @@ the writer thread, and read HTTP bodies that nobody can change any more.
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,7 @@ class Call:
     __slots__ = (
         "_endpoint",
         "_fold",
+        "_handed",
         "_heard",
         "_moments",
         "_placed",
@@ -102,6 +104,7 @@ class Call:
         self.first_token: int | None = None
         self.first_text: int | None = None
         self.chunks: list[object] = []
+        self._handed: deque[list[object]] = deque()
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
@@ -142,13 +145,17 @@ class Call:
 
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
-        held, self.chunks = self.chunks, []
+        held = self.chunks
+        self._handed.append(held)
+        self.chunks = []
         self._recorder.put(self, held)
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Puts chunks of the stream together with those before."""
         if self._fold is None:
             self._fold = self._endpoint.fold()
+        while self._handed and self._handed.popleft() is not chunks:
+            pass  # these were dropped on their way
         for chunk in self._read(chunks):
             self._fold.add(chunk)
 
@@ -179,14 +186,22 @@ class Call:
         )
 
     def facts_so_far(self) -> Facts | None:
-        """Gives what is known of a call whose stream is being read; `None` for any other."""
-        if not self.streamed or self.body is not None or self.ended is not None:
+        """Gives what is known of a call whose stream is being read, or was; `None` for any other."""
+        if not self.streamed or self.body is not None:
             return None
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.
         fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
-        for chunk in list(self.chunks):
-            fold.add(chunk[1] if self.offers and isinstance(chunk, tuple) else chunk)
+        for chunk in self._unfolded():
+            fold.add(chunk)
         return self._told(fold.response(), None)
+
+    def _unfolded(self) -> list[object]:
+        """Gives the chunks that came and that the writer has not put to the others, which may be queued."""
+        last = self.chunks  # before what was handed over: the application's thread moves them there
+        handed = list(self._handed)
+        lists = handed if any(last is one for one in handed) else [*handed, last]
+        chunks: list[Any] = [chunk for held in lists for chunk in list(held)]
+        return [chunk for _, chunk in chunks] if self.offers else chunks
 
     def facts(self) -> Facts | None:
         """Gives what is known of the call; `None` if it asked after work that is not done, or is told."""

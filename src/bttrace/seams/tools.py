@@ -30,9 +30,9 @@ class Tools:
 
     def patch(self, registry: Registry, module: ModuleType) -> list[str]:
         """Patches the gates that stand in a module; gives those that are not there."""
-        package = sys.modules.get(registry.package)
-        folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))
-        self._executions.pass_over(folders)
+        packages = [sys.modules.get(name) for name in (registry.package, *registry.between)]
+        folders = [folder for package in packages for folder in getattr(package, "__path__", ())]
+        self._executions.pass_over(tuple(os.path.join(folder, "") for folder in folders))
         gates = [gate for gate in registry.gates if gate.module == module.__name__]
         missing = [str(gate) for gate in gates if not self._wrap(gate, module) and not gate.optional]
         known = self.missing.setdefault(registry.package, [])
