@@ -42,6 +42,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "exit_timeout": ("BTTRACE_EXIT_TIMEOUT", "seconds", 5.0),
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
     "providers": ("BTTRACE_PROVIDERS", "names", None),
+    "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -70,6 +71,7 @@ class Config:
     exit_timeout: float
     span_names: str
     providers: str | None
+    discover_tools: bool
     log: str
     environment_type: str | None
     environment_name: str | None

@@ -19,8 +19,9 @@ class Execution:
 
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
-    the call whose answer did. `within` is the execution around it, `parent` the application's
-    own braintrust span. `placed` is set by the writer, as soon as it is known where its span stands.
+    the call whose answer did, or a tuple of those whose may have. `within` is the execution
+    around it, `parent` the application's own braintrust span. `placed` is set by the writer, as
+    soon as it is known where its span stands.
     """
 
     __slots__ = (

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import wrapt
@@ -44,6 +44,33 @@ class _Function(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     """A patched function as a class holds it."""
 
     __bound_function_wrapper__ = _Method
+
+
+class _StandIn(_Function):
+    """What stands in for something callable; copied and pickled, it is what it stands for."""
+
+    def __copy__(self) -> object:
+        return self.__wrapped__
+
+    def __deepcopy__(self, memo: dict[int, object]) -> object:
+        return deepcopy(self.__wrapped__, memo)
+
+    def __reduce_ex__(self, _protocol: object) -> str | tuple[object, ...]:
+        own = self.__wrapped__
+        module, name = getattr(own, "__module__", None), getattr(own, "__qualname__", "")
+        if vars(sys.modules.get(str(module), sys)).get(name) is self:
+            return str(name)  # pickle finds us where it looks the name up
+        return itemgetter(0), ((own,),)
+
+
+def original(held: object) -> object:
+    """Gives what a stand-in stands for; anything else as it is."""
+    return held.__wrapped__ if type(held) is _StandIn and isinstance(held, _StandIn) else held
+
+
+def standin(held: Callable[..., object], wrapper: Wrapper) -> object:
+    """Gives what stands in for something callable; `wrapper` is called in its place, as in `Ledger.wrap`."""
+    return _StandIn(held, wrapper)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from .record import Recorder
 from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
+from .seams.discovery import Discovery
 from .seams.executions import Executions
 from .seams.stainless import Seam
 from .shape import Style
@@ -72,6 +73,7 @@ class Wiring:
             self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
         )
         self.executions = Executions(self.recorder, self._neighbours)
+        self._discovery = Discovery(self.executions) if settings.discover_tools else None
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.
@@ -80,7 +82,7 @@ class Wiring:
         """
         name = sdk.__name__
         described: Provider = provider or importlib.import_module(SDKS[name]).PROVIDER
-        seam = Seam(described, self.recorder, self._neighbours, self._current)
+        seam = Seam(described, self.recorder, self._neighbours, self._current, self._discovery)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
         if not seam.coverage.known:
@@ -104,6 +106,8 @@ class Wiring:
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
         left_behind = self._ledger.restore()
+        if self._discovery is not None:
+            self._discovery.close()
         self.recorder.close(timeout)
         return left_behind
 

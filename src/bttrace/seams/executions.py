@@ -8,6 +8,7 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 from ..contracts import Neighbours
@@ -22,7 +23,7 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise, `run` and `arun` do all around a call."""
+    """Begins and ends executions. `begin`, `end`, `fail` never raise; `run`, `arun` do all around a call."""
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder
@@ -75,8 +76,12 @@ class Executions:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        called_from: FrameType | None = None,
     ) -> Execution | None:
-        """Gives a new execution, not yet run in; `None` for one that is being observed already."""
+        """Gives a new execution, not yet run in; `None` for one that is being observed already.
+
+        It was called from the frame `called_from`, if its own runs already.
+        """
         recorder = self._recorder
         if not recorder.active:
             return None
@@ -92,7 +97,7 @@ class Executions:
             kind, name, snapshots(arguments), recorder.clock.now(), call_id=call_id, asked_by=asked_by
         )
         execution.within = outer
-        execution.caller, _ = caller_and_wrapper(self.libraries, ())
+        execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
         recorder.begin(execution)
         return execution
