@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 from collections.abc import Sequence
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Protocol
 
 from ..executions import EXECUTING
@@ -47,7 +47,7 @@ class Discovery:
     def __init__(self, executions: Executions) -> None:
         self._watcher: Watcher = Monitors(executions) if sys.version_info >= (3, 12) else StandIns(executions)
         self._awaited: dict[Awaited, None] = {}
-        self._missed: dict[tuple[CodeType, str], tuple[int, int]] = {}
+        self._missed: dict[tuple[int, str], tuple[int, int]] = {}
         self._lock = allocate_lock()
         self._libraries = LIBRARIES
         self.ask = guarded(self._ask)
@@ -75,7 +75,7 @@ class Discovery:
 
     def _asking(self, call: Call, name: str, frames: list[FrameType]) -> Asking | None:
         """Gives a new asking for a tool, if its function is found; it is watched from now on."""
-        key = (frames[0].f_code, name) if frames else None
+        key = (id(frames[0].f_code), name) if frames else None
         if key is None or self._is_in_vain(key):
             return None
         place = found(frames, name)
@@ -122,7 +122,7 @@ class Discovery:
         self._awaited.pop(awaited, None)
         self._watcher.unwatch(awaited)
 
-    def _is_in_vain(self, key: tuple[CodeType, str]) -> bool:
+    def _is_in_vain(self, key: tuple[int, str]) -> bool:
         """Tells whether a name was not found here lately; it is looked for again, ever more seldom."""
         missed = self._missed.get(key)
         if missed is None or not missed[1]:
@@ -130,7 +130,7 @@ class Discovery:
         self._missed[key] = (missed[0], missed[1] - 1)
         return True
 
-    def _miss(self, key: tuple[CodeType, str]) -> None:
+    def _miss(self, key: tuple[int, str]) -> None:
         if len(self._missed) >= _REMEMBERED:
             self._missed.clear()
         times, _ = self._missed.get(key, (0, 0))

@@ -44,25 +44,25 @@ class Monitors:
 
     def __init__(self, executions: Executions) -> None:
         self._executions = executions
-        self._codes: dict[CodeType, tuple[Awaited, ...]] = {}
+        self._codes: dict[int, tuple[Awaited, ...]] = {}  # by the id of their code: to hash one takes long
         self._running: dict[FrameType, _Run] = {}
         self._lock = allocate_lock()
         self._changes = 0
         self._tool: int | None = None
-        self._set: set[CodeType] = set()
+        self._set: dict[int, CodeType] = {}
         self._is_following = False
 
     def watch(self, awaited: Awaited) -> None:
         """Watches the executions of a function."""
         awaited.is_watched = True
-        code = awaited.known.code
+        code = id(awaited.known.code)
         self._codes[code] = (*self._codes.get(code, ()), awaited)
         self._settle()
 
     def unwatch(self, awaited: Awaited) -> None:
         """Watches it no more; what runs is followed to its end."""
         awaited.is_watched = False
-        code = awaited.known.code
+        code = id(awaited.known.code)
         others = tuple(one for one in self._codes.get(code, ()) if one is not awaited)
         if others:
             self._codes[code] = others
@@ -90,21 +90,21 @@ class Monitors:
                 return
 
     def _apply(self) -> None:
-        running = list(self._running.values())
-        wanted = {*self._codes, *(run.code for run in running)}
+        running = [run.code for run in list(self._running.values())]
+        awaited = [askers[0].known.code for askers in list(self._codes.values())]
+        wanted = {id(code): code for code in (*awaited, *running)}
         if wanted and self._tool is None:
             self._claim()
         tool = self._tool
         if tool is None:
             return
         events = _monitoring.events
-        if wanted != self._set:
-            for code in self._set - wanted:
-                _monitoring.set_local_events(tool, code, 0)
-            for code in wanted - self._set:
-                _monitoring.set_local_events(
-                    tool, code, events.PY_START | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
-                )
+        if wanted.keys() != self._set.keys():
+            followed = events.PY_START | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
+            for key in self._set.keys() - wanted.keys():
+                _monitoring.set_local_events(tool, self._set[key], 0)
+            for key in wanted.keys() - self._set.keys():
+                _monitoring.set_local_events(tool, wanted[key], followed)
             self._set = wanted
         if self._is_following != bool(running):
             self._is_following = bool(running)
@@ -147,7 +147,7 @@ class Monitors:
         if run is not None:
             self._enter(run)
             return
-        askers = self._codes.get(code)
+        askers = self._codes.get(id(code))
         if askers is None:
             return
         values = dict(frame.f_locals)
@@ -200,13 +200,13 @@ class Monitors:
             self._enter(run)
 
     def _thrown_into(self, code: CodeType, _offset: int, _error: BaseException) -> None:
-        if code in self._set:
+        if id(code) in self._set:
             run = self._running.get(sys._getframe(2))
             if run is not None:
                 self._enter(run)
 
     def _failed(self, code: CodeType, _offset: int, error: BaseException) -> None:
-        if code not in self._set:
+        if id(code) not in self._set:
             return
         frame = sys._getframe(2)
         run = self._running.get(frame)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -96,10 +97,16 @@ def _places(frame: FrameType, name: str) -> Iterator[list[Candidate]]:
         scopes += [members(base) for base in bases(type(own))[:-1]]
     elif type(own) is type:  # a class method's class
         scopes += [members(base) for base in bases(own)[:-1]]
+    mentioned = _mentions(code)
+    yield [
+        one
+        for scope in scopes
+        for one in _registered({key: scope[key] for key in mentioned if key in scope}, name)
+    ]
     yield [one for scope in scopes for one in _registered(scope, name)]
     named = [*_named(values, name, None), *_named(held, name, held)]
     yield _not_libraries([*named, *_method(own, name)])
-    near = list(_near(code, values, held))
+    near = list(_near(mentioned, values, held))
     yield [one for thing in near for one in _registered_in(thing, held, name)]
     yield _not_libraries([one for thing in near for one in _named_in(thing, held, name)])
     yield _not_libraries([one for prefix in _PREFIXES for one in _method(own, prefix + name)])
@@ -142,12 +149,23 @@ def _method(value: object, name: str) -> Iterator[Candidate]:
 # One step away.
 
 
-def _near(code: CodeType, values: Mapping[str, object], held: Mapping[str, object]) -> Iterator[object]:
-    """Yields the objects, modules, classes and functions that a frame's code mentions."""
-    mentioned = [values[name] for name in (*code.co_varnames, *code.co_freevars) if name in values]
-    mentioned += [held[name] for name in code.co_names if name in held]
+@lru_cache(maxsize=1000)
+def _mentions(code: CodeType) -> tuple[str, ...]:
+    """Gives the names that a code uses, with the functions and comprehensions inside it."""
+    within = [name for inner in code.co_consts if isinstance(inner, CodeType) for name in _mentions(inner)]
+    names = (*code.co_varnames, *code.co_cellvars, *code.co_freevars, *code.co_names, *within)
+    return tuple(dict.fromkeys(names))
+
+
+def _near(
+    names: tuple[str, ...], values: Mapping[str, object], held: Mapping[str, object]
+) -> Iterator[object]:
+    """Yields the objects, modules, classes and functions that have one of these names in a frame."""
+    found = [
+        values[name] if name in values else held[name] for name in names if name in values or name in held
+    ]
     seen: set[int] = set()
-    for value in mentioned[:_MENTIONED]:
+    for value in found[:_MENTIONED]:
         if id(value) not in seen and (type(value) in _GATES or is_instance(value)):
             seen.add(id(value))
             yield value
