@@ -6,7 +6,6 @@ A *script* is what the model says: lists of tool calls (id, name, arguments), an
 import json
 from typing import Any
 
-
 from tests.apis import ASKED, CHAT, MESSAGES, RESPONSES, Api
 from tests.loopback.provider import ProviderServer
 

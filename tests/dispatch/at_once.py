@@ -21,7 +21,7 @@ def read(q: str, limit: int = 3) -> str:
 
 ASYNC: dict[str, Any] = {"search": search}
 BLOCKING: dict[str, Any] = {"search": read}
-LATE: dict[str, Any] = {"search": lambda **arguments: search(**arguments)}
+LATE: dict[str, Any] = {"search": lambda q, limit: search(q, limit)}  # noqa: PLW0108 - it is no coroutine function
 
 
 async def _bring(conversation: Any, calls: Any, results: list[Any]) -> list[Any]:

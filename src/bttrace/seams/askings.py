@@ -17,6 +17,7 @@ from .calls import Call
 from .candidates import Slot
 from .targets import Known
 
+_STRAYS = 32  # executions of a function in contexts that tell nothing of who asked
 _AGE = 600.0  # seconds after which an execution is not awaited any more
 
 
@@ -43,27 +44,31 @@ ASKED: ContextVar[tuple[Asking, ...]] = ContextVar("bttrace_asked", default=())
 
 @dataclass(slots=True, eq=False)
 class Awaited:
-    """A tool's function, and who asked for it. `slots` are where the application fetches it from."""
+    """A tool's function, and who asked for it. `slots` are where the application fetches it from.
+
+    `strays` counts the executions that began in a context that tells nothing of who asked.
+    """
 
     name: str
     known: Known
     slots: tuple[Slot, ...] = ()
     askings: tuple[Asking, ...] = ()
     is_watched: bool = False
+    strays: int = 0
 
-    @property
-    def left(self) -> int:
-        """Gives how many executions are awaited still."""
-        return sum(asking.left for asking in self.askings)
+    def is_over(self, spare: int = 0) -> bool:
+        """Tells whether as many executions have begun as are awaited, and `spare` more.
+
+        Those that began in a context that tells nothing can be anybody's: some more are looked at.
+        """
+        return sum(asking.left for asking in self.askings) + spare <= 0 or self.strays >= _STRAYS
 
     def askers(self) -> tuple[Call, ...]:
         """Gives the calls whose answers may have asked for an execution that begins here, and counts it."""
-        here = [asking for asking in ASKED.get() if asking in self.askings] or list(self.askings)
-        for asking in here:
-            if asking.left > 0:
-                asking.left -= 1
-                break
+        here = [asking for asking in ASKED.get() if asking in self.askings]
+        if here:
+            next((asking for asking in here if asking.left > 0), here[0]).left -= 1
         else:
-            if here:
-                here[0].left -= 1
+            here = list(self.askings)
+            self.strays += 1
         return tuple(dict.fromkeys(asking.call for asking in here))

@@ -19,6 +19,8 @@ from .statics import MISSING, bound, definition, namespace
 from .targets import CACHED, CALLABLES, Target, target
 
 LISTED = 100  # items of a list
+_KEYS = 500  # of a dict
+_STRING = frozenset({str})
 _PACKAGES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 DICTS = frozenset({dict, OrderedDict, defaultdict})
 LISTS = frozenset({list, tuple})
@@ -47,6 +49,14 @@ def attribute(value: Any, name: str) -> tuple[object, Slot | None]:
 
 Candidate = tuple[Target, Slot | None]
 """A function, and where it is held, if it can be put elsewhere."""
+
+
+def under(held: Any, name: str) -> object:
+    """Gives what a dict holds under a name; `MISSING` if nothing, or if to look would run a key's code."""
+    if len(held) > _KEYS or not _STRING.issuperset(map(type, list(held))):
+        return MISSING
+    found: object = dict.get(held, name, MISSING)
+    return found
 
 
 def functions(value: Any, slot: Slot | None) -> Iterator[Candidate]:
@@ -82,7 +92,7 @@ def is_named(item: Any, name: str) -> bool:
     elif kind is MethodType and isinstance(item, MethodType):
         return is_named(item.__func__, name)
     elif kind in DICTS:
-        told = dict.get(item, "name")
+        told = under(item, "name")
     elif kind is tuple:
         told = item[0] if item else None
     elif is_instance(item):

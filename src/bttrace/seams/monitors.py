@@ -166,7 +166,7 @@ class Monitors:
         run = _Run(execution, code, yielded=[] if is_generator else None)
         self._running[frame] = run
         self._enter(run)
-        if awaited.left + _SPARE <= 0:
+        if awaited.is_over(_SPARE):
             self.unwatch(awaited)
         else:
             self._settle()

@@ -31,6 +31,7 @@ from .candidates import (
     is_library,
     is_named,
     is_ours,
+    under,
 )
 from .statics import MISSING, bases, bound, definition, members, namespace, variables
 from .targets import Target
@@ -120,7 +121,7 @@ def _registered(scope: Mapping[str, Any], name: str) -> Iterator[Candidate]:
     for value in list(scope.values())[:_MOST]:
         kind = type(value)
         if kind in DICTS:
-            entry = dict.get(value, name, MISSING)
+            entry = under(value, name)
             if entry is not MISSING:
                 yield from functions(entry, Slot(value, name, entry))
         elif kind in LISTS and 0 < len(value) <= LISTED:
@@ -155,6 +156,9 @@ def _mentions(code: CodeType) -> tuple[str, ...]:
     within = [name for inner in code.co_consts if isinstance(inner, CodeType) for name in _mentions(inner)]
     names = (*code.co_varnames, *code.co_cellvars, *code.co_freevars, *code.co_names, *within)
     return tuple(dict.fromkeys(names))
+
+
+forget = _mentions.cache_clear
 
 
 def _near(

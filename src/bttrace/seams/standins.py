@@ -105,7 +105,7 @@ class StandIns:
         return self._executions.begin("tool", awaited.name, given, asked_by=awaited.askers())
 
     def _finish(self, awaited: Awaited) -> None:
-        if awaited.left <= 0:
+        if awaited.is_over():
             self.unwatch(awaited)
 
 
