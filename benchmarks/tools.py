@@ -19,7 +19,6 @@ from bttrace.clock import RandomIds, SystemClock
 from bttrace.providers.openai import PROVIDER
 from bttrace.providers.openai.chat import CHAT
 from bttrace.record import Recorder
-from bttrace.seams import search
 from bttrace.seams.calls import Call, Shared
 from bttrace.seams.discovery import Discovery
 from bttrace.seams.executions import Executions
@@ -62,7 +61,6 @@ class Bench:
 
     def renew(self) -> None:
         """Begins anew, with a discovery that remembers nothing."""
-        search.forget()
         self._discovery = Discovery(self._executions)
         self._shared = Shared(self._recorder, PROVIDER, ask=self._discovery.ask)
 

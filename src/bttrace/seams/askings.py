@@ -61,14 +61,21 @@ class Awaited:
 
         Those that began in a context that tells nothing can be anybody's: some more are looked at.
         """
-        return sum(asking.left for asking in self.askings) + spare <= 0 or self.strays >= _STRAYS
+        if self.strays >= _STRAYS:
+            return True
+        for asking in self.askings:
+            spare += asking.left
+        return spare <= 0
 
     def askers(self) -> tuple[Call, ...]:
         """Gives the calls whose answers may have asked for an execution that begins here, and counts it."""
-        here = [asking for asking in ASKED.get() if asking in self.askings]
-        if here:
-            next((asking for asking in here if asking.left > 0), here[0]).left -= 1
-        else:
+        here = [asking for asking in ASKED.get() if asking.awaited is self]
+        if not here:
             here = list(self.askings)
             self.strays += 1
-        return tuple(dict.fromkeys(asking.call for asking in here))
+        else:
+            for asking in here:
+                if asking.left > 0 or asking is here[-1]:
+                    asking.left -= 1
+                    break
+        return (here[0].call,) if len(here) == 1 else tuple(asking.call for asking in here)

@@ -65,7 +65,7 @@ def functions(value: Any, slot: Slot | None) -> Iterator[Candidate]:
     kind = type(value)
     if kind in CALLABLES or kind is CACHED:
         found = target(value)
-        if found is not None:
+        if found is not None and not found.function.__code__.co_filename.startswith(OURS):
             yield found, slot
         return
     if kind in DICTS or kind in LISTS:
@@ -112,8 +112,3 @@ def is_instance(value: Any) -> bool:
 def is_library(file: str) -> bool:
     """Tells whether a file is of Python itself or of an installed package."""
     return file.startswith((STANDARD, "<frozen")) or any(part in file for part in _PACKAGES)
-
-
-def is_ours(one: Target) -> bool:
-    """Tells whether a function is one of bttrace."""
-    return one.function.__code__.co_filename.startswith(OURS)

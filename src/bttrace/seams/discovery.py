@@ -20,7 +20,7 @@ from .callers import LIBRARIES
 from .calls import Call
 from .executions import Executions
 from .monitors import Monitors
-from .search import Found, application_frames, found
+from .search import Found, Search, application_frames
 from .standins import StandIns
 
 _MOST = 64  # functions that are watched at a time
@@ -47,6 +47,7 @@ class Discovery:
     def __init__(self, executions: Executions) -> None:
         self._watcher: Watcher = Monitors(executions) if sys.version_info >= (3, 12) else StandIns(executions)
         self._awaited: dict[Awaited, None] = {}
+        self._search = Search()
         self._missed: dict[tuple[int, str], tuple[int, int]] = {}
         self._lock = allocate_lock()
         self._libraries = LIBRARIES
@@ -78,7 +79,7 @@ class Discovery:
         key = (id(frames[0].f_code), name) if frames else None
         if key is None or self._is_in_vain(key):
             return None
-        place = found(frames, name)
+        place = self._search.found(frames, name)
         if place is None:
             self._miss(key)
             return None

@@ -2,7 +2,7 @@
 
 Owns our tool id there, and the events of the code objects that are watched: nothing else in
 the process is slowed down, no object is replaced. What ends a function by an exception is told
-to all code or none: that is asked for only while a watched function runs.
+to all code or none: that is asked for from the first execution that an answer asked for to the last.
 
 The desired state is in two dicts; `_settle` brings `sys.monitoring` there. No thread ever
 waits for another: who finds it being done leaves it to who does it, who looks again.
@@ -50,6 +50,7 @@ class Monitors:
         self._changes = 0
         self._tool: int | None = None
         self._set: dict[int, CodeType] = {}
+        self._callbacks = self._made()
         self._is_following = False
 
     def watch(self, awaited: Awaited) -> None:
@@ -90,9 +91,10 @@ class Monitors:
                 return
 
     def _apply(self) -> None:
-        running = [run.code for run in list(self._running.values())]
-        awaited = [askers[0].known.code for askers in list(self._codes.values())]
-        wanted = {id(code): code for code in (*awaited, *running)}
+        running = list(self._running.values())
+        wanted = {key: askers[0].known.code for key, askers in list(self._codes.items())}
+        for run in running:
+            wanted[id(run.code)] = run.code
         if wanted and self._tool is None:
             self._claim()
         tool = self._tool
@@ -117,27 +119,31 @@ class Monitors:
             if _monitoring.get_tool(tool) is None:
                 _monitoring.use_tool_id(tool, "bttrace")
                 self._tool = tool
-                for event, callback in self._callbacks().items():
+                for event, callback in self._callbacks.items():
                     _monitoring.register_callback(tool, event, callback)
                 return
 
     def _release(self, tool: int) -> None:
         # `free_tool_id` leaves the callbacks and the events of a tool as they are.
-        for event in self._callbacks():
+        for event in self._callbacks:
             _monitoring.register_callback(tool, event, None)
         _monitoring.free_tool_id(tool)
         self._tool = None
 
-    def _callbacks(self) -> Mapping[int, Any]:
-        events = _monitoring.events
-        return {
-            events.PY_START: guarded(self._started),
-            events.PY_RETURN: guarded(self._returned),
-            events.PY_YIELD: guarded(self._left),
-            events.PY_RESUME: guarded(self._resumed),
-            events.PY_THROW: guarded(self._thrown_into),
-            events.PY_UNWIND: guarded(self._failed),
-        }
+    def _made(self) -> Mapping[int, Any]:
+        events = _monitoring.events if _monitoring is not None else None
+        return (
+            {}
+            if events is None
+            else {
+                events.PY_START: guarded(self._started),
+                events.PY_RETURN: guarded(self._returned),
+                events.PY_YIELD: guarded(self._left),
+                events.PY_RESUME: guarded(self._resumed),
+                events.PY_THROW: guarded(self._thrown_into),
+                events.PY_UNWIND: guarded(self._failed),
+            }
+        )
 
     # What the interpreter calls, in the frame that the event is of: it is above ours and the guard's.
 
@@ -150,10 +156,10 @@ class Monitors:
         askers = self._codes.get(id(code))
         if askers is None:
             return
-        values = dict(frame.f_locals)
+        values = frame.f_locals
         found = [one for one in askers if one.known.is_in(values)]
-        if len({one.name for one in found}) != 1:
-            return  # a function that stands behind several tools
+        if not found or any(one.name != found[0].name for one in found):
+            return  # it is another's, or stands behind several tools
         awaited = found[0]
         given = awaited.known.arguments(values)
         calls = awaited.askers()
@@ -168,7 +174,7 @@ class Monitors:
         self._enter(run)
         if awaited.is_over(_SPARE):
             self.unwatch(awaited)
-        else:
+        elif not self._is_following:
             self._settle()
 
     def _returned(self, _code: CodeType, _offset: int, value: object) -> None:
@@ -220,8 +226,13 @@ class Monitors:
         self._gone(frame)
 
     def _gone(self, frame: FrameType) -> None:
-        self._running.pop(frame, None)
-        self._settle()
+        run = self._running.pop(frame, None)
+        if run is None or id(run.code) not in self._codes or (not self._running and self._is_over()):
+            self._settle()
+
+    def _is_over(self) -> bool:
+        """Tells whether no execution is about to begin: to follow exceptions on and off costs more than they do."""
+        return all(one.is_over() for askers in list(self._codes.values()) for one in askers)
 
     @staticmethod
     def _enter(run: _Run) -> None:

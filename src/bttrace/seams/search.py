@@ -10,6 +10,7 @@ Code of libraries is no tool, unless it is registered under the name.
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ from .candidates import (
     is_instance,
     is_library,
     is_named,
-    is_ours,
     under,
 )
 from .statics import MISSING, bases, bound, definition, members, namespace, variables
@@ -41,6 +41,8 @@ _ALL_FRAMES = 60
 _MOST = 2000  # variables of a module
 _MENTIONED = 64  # names
 _GATES = (FunctionType, MethodType, ModuleType, type)
+_KNOWN = 1000  # places that are remembered
+_BUILTINS = vars(builtins)
 _PREFIXES = ("tool_", "_", "do_", "handle_")
 
 
@@ -74,53 +76,115 @@ def application_frames(libraries: tuple[str, ...], frame: FrameType | None) -> l
     return found
 
 
-def found(frames: Iterable[FrameType], name: str) -> Found | None:
-    """Gives the function of a tool of that name; `None` when there is none, or a choice."""
-    for frame in frames:
-        for candidates in _places(frame, name):
-            listed = [(one, slot) for one, slot in candidates if not is_ours(one)]
-            if listed:
-                first = listed[0][0]
-                if any(not first.is_as(one) for one, _ in listed):
-                    return None
-                return Found(first, tuple(slot for _, slot in listed if slot is not None))
-    return None
+class Search:
+    """Finds functions, and remembers where it found those of a name, so as to look there first."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], tuple[int, int]] = {}
+
+    def found(self, frames: list[FrameType], name: str) -> Found | None:
+        """Gives the function of a tool of that name; `None` when there is none, or a choice."""
+        key = (id(frames[0].f_code), name)
+        known = self._known.get(key)
+        if known is not None and known[0] < len(frames):
+            candidates = _PLACES[known[1]](_Scene(frames[known[0]]), name)
+            if candidates:
+                return _only(candidates)
+        for depth, frame in enumerate(frames):
+            scene = _Scene(frame)
+            for number, place in enumerate(_PLACES):
+                candidates = place(scene, name)
+                if candidates:
+                    if len(self._known) >= _KNOWN:
+                        self._known.clear()
+                    self._known[key] = (depth, number)
+                    return _only(candidates)
+        return None
 
 
-def _places(frame: FrameType, name: str) -> Iterator[list[Candidate]]:
-    """Yields what may be meant by a name, the nearest first."""
-    values, held = variables(frame), frame.f_globals
-    code = frame.f_code
-    scopes: list[Mapping[str, object]] = [values, held]
-    own = values.get(code.co_varnames[0], MISSING) if code.co_argcount else MISSING
-    if is_instance(own):
-        scopes += [scope for scope in (namespace(own),) if scope is not None]
-        scopes += [members(base) for base in bases(type(own))[:-1]]
-    elif type(own) is type:  # a class method's class
-        scopes += [members(base) for base in bases(own)[:-1]]
-    mentioned = _mentions(code)
-    yield [
+def _only(candidates: list[Candidate]) -> Found | None:
+    first = candidates[0][0]
+    if any(not first.is_as(one) for one, _ in candidates):
+        return None
+    return Found(first, tuple(slot for _, slot in candidates if slot is not None))
+
+
+class _Scene:
+    """A frame as it is looked at: its variables, those of its module, and its `self` or `cls`."""
+
+    def __init__(self, frame: FrameType) -> None:
+        code = frame.f_code
+        self.values = variables(frame)
+        self.held = frame.f_globals
+        self.own = self.values.get(code.co_varnames[0], MISSING) if code.co_argcount else MISSING
+        self.mentioned = _mentions(code)
+        self.scopes: list[Mapping[str, object]] = [self.values, self.held]
+        kind = self.own if type(self.own) is type else type(self.own) if is_instance(self.own) else None
+        if kind is not None:
+            scope = namespace(self.own) if kind is not self.own else None
+            self.scopes += [] if scope is None else [scope]
+            self.scopes += [members(base) for base in bases(kind)[:-1]]
+
+    def near(self) -> Iterator[object]:
+        """Yields the objects, modules, classes and functions that the frame's code mentions."""
+        seen: set[int] = set()
+        for name in self.mentioned[:_MENTIONED]:
+            value = self.values[name] if name in self.values else self.held.get(name, MISSING)
+            if id(value) not in seen and (type(value) in _GATES or is_instance(value)):
+                seen.add(id(value))
+                yield value
+
+
+# Where is looked, the nearest first.
+
+
+def _registered_and_mentioned(scene: _Scene, name: str) -> list[Candidate]:
+    return [
         one
-        for scope in scopes
-        for one in _registered({key: scope[key] for key in mentioned if key in scope}, name)
+        for scope in scene.scopes
+        for one in _registered([scope[key] for key in scene.mentioned if key in scope], name)
     ]
-    yield [one for scope in scopes for one in _registered(scope, name)]
-    named = [*_named(values, name, None), *_named(held, name, held)]
-    yield _not_libraries([*named, *_method(own, name)])
-    near = list(_near(mentioned, values, held))
-    yield [one for thing in near for one in _registered_in(thing, held, name)]
-    yield _not_libraries([one for thing in near for one in _named_in(thing, held, name)])
-    yield _not_libraries([one for prefix in _PREFIXES for one in _method(own, prefix + name)])
+
+
+def _registered_beside(scene: _Scene, name: str) -> list[Candidate]:
+    return [one for scope in scene.scopes for one in _registered(scope.values(), name)]
+
+
+def _named_here(scene: _Scene, name: str) -> list[Candidate]:
+    named = [*_named(scene.values, name, None), *_named(scene.held, name, scene.held)]
+    return _tools([*named, *_method(scene.own, name)])
+
+
+def _registered_near(scene: _Scene, name: str) -> list[Candidate]:
+    return [one for thing in scene.near() for one in _registered_in(thing, scene.held, name)]
+
+
+def _named_near(scene: _Scene, name: str) -> list[Candidate]:
+    return _tools([one for thing in scene.near() for one in _named_in(thing, scene.held, name)])
+
+
+def _prefixed(scene: _Scene, name: str) -> list[Candidate]:
+    return _tools([one for prefix in _PREFIXES for one in _method(scene.own, prefix + name)])
+
+
+_PLACES = (
+    _registered_and_mentioned,
+    _registered_beside,
+    _named_here,
+    _registered_near,
+    _named_near,
+    _prefixed,
+)
 
 
 # At hand.
 
 
-def _registered(scope: Mapping[str, Any], name: str) -> Iterator[Candidate]:
-    """Yields what dicts and lists in a scope hold under a name."""
-    for value in list(scope.values())[:_MOST]:
+def _registered(values: Iterable[Any], name: str) -> Iterator[Candidate]:
+    """Yields what dicts and lists among some values hold under a name."""
+    for value in list(values)[:_MOST]:
         kind = type(value)
-        if kind in DICTS:
+        if kind in DICTS and value is not _BUILTINS:
             entry = under(value, name)
             if entry is not MISSING:
                 yield from functions(entry, Slot(value, name, entry))
@@ -158,23 +222,6 @@ def _mentions(code: CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-forget = _mentions.cache_clear
-
-
-def _near(
-    names: tuple[str, ...], values: Mapping[str, object], held: Mapping[str, object]
-) -> Iterator[object]:
-    """Yields the objects, modules, classes and functions that have one of these names in a frame."""
-    found = [
-        values[name] if name in values else held[name] for name in names if name in values or name in held
-    ]
-    seen: set[int] = set()
-    for value in found[:_MENTIONED]:
-        if id(value) not in seen and (type(value) in _GATES or is_instance(value)):
-            seen.add(id(value))
-            yield value
-
-
 def _scopes(thing: object, held: Mapping[str, object]) -> Iterator[dict[str, object]]:
     """Yields the dicts that are one step away through a thing."""
     own: object = thing.__func__ if type(thing) is MethodType and isinstance(thing, MethodType) else thing
@@ -196,10 +243,10 @@ def _scopes(thing: object, held: Mapping[str, object]) -> Iterator[dict[str, obj
 
 def _registered_in(thing: object, held: Mapping[str, object], name: str) -> Iterator[Candidate]:
     for scope in _scopes(thing, held):
-        yield from _registered(scope, name)
+        yield from _registered(scope.values(), name)
     kind = thing if type(thing) is type else type(thing) if is_instance(thing) else None
     for base in () if kind is None else bases(kind)[:-1]:
-        yield from _registered(members(base), name)
+        yield from _registered(members(base).values(), name)
 
 
 def _named_in(thing: object, held: Mapping[str, object], name: str) -> Iterator[Candidate]:
@@ -210,5 +257,5 @@ def _named_in(thing: object, held: Mapping[str, object], name: str) -> Iterator[
             yield from _named(scope, name, scope)
 
 
-def _not_libraries(candidates: list[Candidate]) -> list[Candidate]:
+def _tools(candidates: list[Candidate]) -> list[Candidate]:
     return [one for one in candidates if not is_library(one[0].function.__code__.co_filename)]

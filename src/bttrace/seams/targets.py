@@ -50,28 +50,40 @@ class Target:
         names = code.co_varnames[: code.co_argcount]
         held = (*zip(names, self.first, strict=False), *self.named)
         cells = zip(code.co_freevars, self.function.__closure__ or (), strict=False)
+        last = code.co_argcount + code.co_kwonlyargcount
+        parameters = code.co_varnames
+        rest = parameters[last] if code.co_flags & inspect.CO_VARARGS else None
         return Known(
             code,
             tuple((name, _kept(value)) for name, value in held),
             tuple((name, cell) for name, cell in cells if name != "__class__"),
-            skipped=1 if self.is_method else 0,
+            is_method=self.is_method,
             given_first=len(self.first),
+            names=parameters[1 if self.is_method else 0 : last],
+            rest=rest,
+            others=parameters[last + (rest is not None)] if code.co_flags & inspect.CO_VARKEYWORDS else None,
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What the executions of a target are known by: its code, and values that its variables have then."""
+    """What the executions of a target are known by: its code, and values that its variables have then.
+
+    `names` are its parameters without `self`, `rest` and `others` those of `*args` and `**kwargs`.
+    """
 
     code: CodeType
     held: tuple[tuple[str, Any], ...]
     cells: tuple[tuple[str, Any], ...]
-    skipped: int
+    is_method: bool
     given_first: int
+    names: tuple[str, ...]
+    rest: str | None
+    others: str | None
 
     def is_of(self, instance: object) -> bool:
         """Tells whether a method is this one, called on an instance."""
-        return not self.skipped or self.held[0][1]() is instance
+        return not self.is_method or self.held[0][1]() is instance
 
     def is_as(self, other: Known) -> bool:
         """Tells whether both are known by the same."""
@@ -87,25 +99,21 @@ class Known:
 
     def is_in(self, values: Mapping[str, object]) -> bool:
         """Tells whether a frame of the code, that has these local variables, is of this target."""
-        if any(kept() is not values.get(name, MISSING) for name, kept in self.held):
-            return False
-        return all(values.get(name, MISSING) is _content(cell) for name, cell in self.cells)
+        for name, kept in self.held:
+            if kept() is not values.get(name, MISSING):
+                return False
+        for name, cell in self.cells:  # noqa: SIM110 - this runs for each execution
+            if values.get(name, MISSING) is not _content(cell):
+                return False
+        return True
 
     def arguments(self, values: Mapping[str, object]) -> dict[str, object]:
         """Gives the arguments by parameter, without `self`; those of `**kwargs` stand beside the others."""
-        code = self.code
-        last = code.co_argcount + code.co_kwonlyargcount
-        names = code.co_varnames
-        found = {name: values[name] for name in names[self.skipped : last] if name in values}
-        if code.co_flags & inspect.CO_VARARGS:
-            more = values.get(names[last])
-            if more:
-                found[names[last]] = more
-            last += 1
-        if code.co_flags & inspect.CO_VARKEYWORDS:
-            extra = values.get(names[last])
-            if type(extra) is dict:
-                found.update(extra)
+        found = {name: values[name] for name in self.names if name in values}
+        if self.rest is not None and (more := values.get(self.rest)):
+            found[self.rest] = more
+        if self.others is not None and type(extra := values.get(self.others)) is dict:
+            found.update(extra)
         return found
 
     def given(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
@@ -114,7 +122,7 @@ class Known:
         names = code.co_varnames[: code.co_argcount][self.given_first :]
         found = {**dict(zip(names, args, strict=False)), **kwargs}
         if len(args) > len(names):
-            found["args"] = args[len(names) :]
+            found[self.rest or ""] = args[len(names) :]
         return found
 
 

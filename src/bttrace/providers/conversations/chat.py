@@ -69,15 +69,15 @@ class ChatConversation:
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or a chunk asks for."""
-        choices = own(answer).get("choices")
-        if not choices:
-            return ()
         found: list[str | None] = []
-        for choice in items(choices):
+        for choice in items(own(answer).get("choices")):
             fields = own(choice)
             told = own(fields.get("delta") or fields.get("message"))
-            calls = items(told.get("tool_calls"))
-            found += [text(at(call, "function.name")) or text(at(call, "custom.name")) for call in calls]
+            if calls := told.get("tool_calls"):
+                names = ("function.name", "custom.name")
+                found += [
+                    next(filter(None, (text(at(call, one)) for one in names)), None) for call in items(calls)
+                ]
             if told.get("function_call"):
                 found.append(text(at(told, "function_call.name")))
         return tuple(name for name in found if name) if found else ()
