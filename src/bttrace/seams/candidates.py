@@ -111,4 +111,9 @@ def is_instance(value: Any) -> bool:
 
 def is_library(file: str) -> bool:
     """Tells whether a file is of Python itself or of an installed package."""
-    return file.startswith((STANDARD, "<frozen")) or any(part in file for part in _PACKAGES)
+    return file.startswith((STANDARD, "<frozen")) or is_package(file)
+
+
+def is_package(file: str) -> bool:
+    """Tells whether a file is of an installed package."""
+    return _PACKAGES[0] in file or _PACKAGES[1] in file

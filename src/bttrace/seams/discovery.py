@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Protocol
 
+from .. import forks
 from ..executions import EXECUTING
 from ..guard import guarded
 from .askings import ASKED, Asking, Awaited
-from .callers import LIBRARIES
 from .calls import Call
 from .executions import Executions
 from .monitors import Monitors
-from .search import Found, Search, application_frames
+from .search import Found, Search
 from .standins import StandIns
 
 _MOST = 64  # functions that are watched at a time
 _REMEMBERED = 1000  # names that were not found
+_WAIT = 0.002  # seconds at most, for another thread that is at it: it takes less than 0.0001
 _PATIENCE = 64  # how often at most a name that was not found is not looked for again
 
 
@@ -40,9 +41,12 @@ class Watcher(Protocol):
     def close(self) -> None:
         """Lets go of everything."""
 
+    def renew(self) -> None:
+        """Lets go of everything, in a forked child."""
+
 
 class Discovery:
-    """Finds and watches the functions of tools. `ask` and `go_on` never raise and never wait."""
+    """Finds and watches the functions of tools. `ask` and `go_on` never raise."""
 
     def __init__(self, executions: Executions) -> None:
         self._watcher: Watcher = Monitors(executions) if sys.version_info >= (3, 12) else StandIns(executions)
@@ -50,24 +54,21 @@ class Discovery:
         self._search = Search()
         self._missed: dict[tuple[int, str], tuple[int, int]] = {}
         self._lock = allocate_lock()
-        self._libraries = LIBRARIES
+        self.skip = self._search.skip
         self.ask = guarded(self._ask)
         self.go_on = guarded(self._go_on)
-
-    def skip(self, libraries: tuple[str, ...]) -> None:
-        """Takes folders whose frames are not the application's."""
-        self._libraries = tuple(dict.fromkeys((*self._libraries, *libraries)))
+        forks.follow(self)
 
     def _ask(self, call: Call, names: Sequence[str]) -> None:
         """Takes the names of the tools that an answer asks for, in the frames of who reads it."""
-        if not self._lock.acquire(blocking=False):
-            return  # another thread is at it; what is not observed now is told from the next request
+        if not self._lock.acquire(timeout=_WAIT):
+            return  # what is not observed now is told from the next request
         try:
             frames: list[FrameType] | None = None
             for name in names:
                 asking = next((one for one in ASKED.get() if one.call is call and one.name == name), None)
                 if asking is None:
-                    frames = frames or application_frames(self._libraries, sys._getframe(1))
+                    frames = frames or self._search.frames(sys._getframe(1))
                     asking = self._asking(call, name, frames)
                 if asking is not None:
                     asking.left += 1
@@ -141,3 +142,15 @@ class Discovery:
         """Lets go of everything."""
         self._awaited.clear()
         self._watcher.close()
+
+    def before_fork(self) -> None:
+        """Has nothing to come to rest."""
+
+    def after_fork_in_parent(self) -> None:
+        """Has nothing to go on with."""
+
+    def after_fork(self) -> None:
+        """Leaves what is awaited to the parent; another thread of it may have held the locks."""
+        self._lock = allocate_lock()
+        self._watcher.renew()
+        self._awaited.clear()

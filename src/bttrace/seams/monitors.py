@@ -77,6 +77,11 @@ class Monitors:
         self._running.clear()
         self._settle()
 
+    def renew(self) -> None:
+        """Lets go of everything, in a forked child."""
+        self._lock = allocate_lock()
+        self.close()
+
     # The state of `sys.monitoring`.
 
     def _settle(self) -> None:
@@ -231,7 +236,7 @@ class Monitors:
             self._settle()
 
     def _is_over(self) -> bool:
-        """Tells whether no execution is about to begin: to follow exceptions on and off costs more than they do."""
+        """Tells whether no execution is about to begin: to follow exceptions anew for each costs more."""
         return all(one.is_over() for askers in list(self._codes.values()) for one in askers)
 
     @staticmethod

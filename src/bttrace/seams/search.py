@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from ..patch import original
-from .callers import LOOP, STANDARD
+from .callers import LIBRARIES, LOOP, STANDARD
 from .candidates import (
     DICTS,
     LISTED,
@@ -31,6 +31,7 @@ from .candidates import (
     is_instance,
     is_library,
     is_named,
+    is_package,
     under,
 )
 from .statics import MISSING, bases, bound, definition, members, namespace, variables
@@ -46,6 +47,9 @@ _BUILTINS = vars(builtins)
 _PREFIXES = ("tool_", "_", "do_", "handle_")
 
 
+_Sort = Literal["application", "package", "between", "loop"]
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A function that a tool's name leads to, and the slots in which it was found."""
@@ -54,33 +58,54 @@ class Found:
     slots: tuple[Slot, ...]
 
 
-def application_frames(libraries: tuple[str, ...], frame: FrameType | None) -> list[FrameType]:
-    """Gives the frames of the application from one outwards; those of packages that it only uses are none."""
-    found: list[FrameType] = []
-    own = ""
-    for _ in range(_ALL_FRAMES):
-        if frame is None or len(found) == _FRAMES:
-            break
-        file = frame.f_code.co_filename
-        if file == LOOP:
-            break
-        if not file.startswith(libraries) and not is_library(file):
-            found.append(frame)
-        elif not file.startswith((*libraries, STANDARD)):  # an application that is installed as a package
-            package = str(frame.f_globals.get("__name__")).partition(".")[0]
-            if not found:
-                own = package
-            if package == own:
-                found.append(frame)
-        frame = frame.f_back
-    return found
-
-
 class Search:
     """Finds functions, and remembers where it found those of a name, so as to look there first."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, str], tuple[int, int]] = {}
+        self._libraries = LIBRARIES
+        self._sorts: dict[str, _Sort] = {}
+
+    def skip(self, libraries: tuple[str, ...]) -> None:
+        """Takes folders whose frames are not the application's."""
+        self._libraries = tuple(dict.fromkeys((*self._libraries, *libraries)))
+        self._sorts.clear()
+
+    def frames(self, frame: FrameType | None) -> list[FrameType]:
+        """Gives the frames of the application from one outwards, without those of packages that it uses."""
+        found: list[FrameType] = []
+        own = ""
+        sorts = self._sorts
+        for _ in range(_ALL_FRAMES):
+            if frame is None or len(found) == _FRAMES:
+                break
+            file = frame.f_code.co_filename
+            sort = sorts.get(file) or self._sort(file)
+            if sort == "loop":
+                break
+            if sort == "application":
+                found.append(frame)
+            elif sort == "package":  # an application may be installed as one
+                package = str(frame.f_globals.get("__name__")).partition(".")[0]
+                own = own if found else package
+                if package == own:
+                    found.append(frame)
+            frame = frame.f_back
+        return found
+
+    def _sort(self, file: str) -> _Sort:
+        """Gives what a file is of."""
+        sort: _Sort = "application"
+        if file == LOOP:
+            sort = "loop"
+        elif file.startswith((*self._libraries, STANDARD, "<frozen")):
+            sort = "between" if not is_package(file) or file.startswith(self._libraries) else "package"
+        elif is_package(file):
+            sort = "package"
+        if len(self._sorts) >= _KNOWN:
+            self._sorts.clear()
+        self._sorts[file] = sort
+        return sort
 
     def found(self, frames: list[FrameType], name: str) -> Found | None:
         """Gives the function of a tool of that name; `None` when there is none, or a choice."""

@@ -57,6 +57,8 @@ class StandIns:
         for awaited in list(self._put):
             self.unwatch(awaited)
 
+    renew = close
+
     def _called(
         self,
         awaited: Awaited,
