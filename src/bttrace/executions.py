@@ -20,10 +20,11 @@ class Execution:
 
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
-    the call whose answer did. `within` is the execution around it, `parent` the application's
-    own braintrust span. `details` are metadata of its end. `placed` is set by the writer, as soon as
-    it is known where its span stands; where that is `awaited`, the writer releases the lock then.
-    `current` is what was made the parent, for braintrust, of what the application traces inside.
+    the call whose answer did, or a tuple of those whose may have. `within` is the execution
+    around it, `parent` the application's own braintrust span. `details` are metadata of its end.
+    `placed` is set by the writer, as soon as it is known where its span stands; where that is
+    `awaited`, the writer releases the lock then. `current` is what was made the parent, for
+    braintrust, of what the application traces inside.
     """
 
     __slots__ = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import CodeType
@@ -38,6 +38,7 @@ class Shared:
     recorder: Recorder
     provider: Provider
     settled: Settled = field(default_factory=Settled)
+    ask: Callable[[Call, Sequence[str]], object] | None = None  # for the tools that an answer asks for
 
 
 class Call:
@@ -55,6 +56,7 @@ class Call:
         "_fold",
         "_handed",
         "_heard",
+        "_is_timed",
         "_moments",
         "_placed",
         "_recorder",
@@ -74,6 +76,7 @@ class Call:
         "parent",
         "request",
         "response",
+        "seeks",
         "started",
         "stream_end",
         "streamed",
@@ -97,6 +100,8 @@ class Call:
         self.response: Any = None
         self.headers: Any = None
         self.offers = False  # tools
+        self.seeks = False  # and looks for those that are asked for
+        self._is_timed = False  # the first token and the first text of a stream are known
         self.attempts = 0
         self.error: tuple[str, str, str | None] | None = None
         self.streamed = False
@@ -116,6 +121,20 @@ class Call:
     def first(self, chunk: object, at: int) -> bool:
         """Looks for the first token and the first text in a chunk; tells if both are known."""
         return heard(self, self._endpoint, chunk, at)
+
+    def look(self, chunk: object, at: int) -> bool:
+        """Looks for what is timed in a chunk, and for tools; tells if no further one need be shown."""
+        self._is_timed = self._is_timed or self.first(chunk, at)
+        if not self.seeks:
+            return self._is_timed
+        self.seek(chunk)
+        return False
+
+    def seek(self, answer: object) -> None:
+        """Has the tools watched that an answer asks for."""
+        conversation, ask = self._endpoint.conversation, self._shared.ask
+        if conversation is not None and ask is not None and (names := conversation.calls(answer)):
+            ask(self, names)
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutine
+from types import FrameType
 from typing import Any
 
 from ..contracts import Neighbours
@@ -110,8 +111,12 @@ class Executions:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        called_from: FrameType | None = None,
     ) -> Execution | None:
-        """Gives a new execution, not yet run in; `None` for one that is being observed already."""
+        """Gives a new execution, not yet run in; `None` for one that is being observed already.
+
+        It was called from the frame `called_from`, if its own runs already.
+        """
         recorder = self._recorder
         if not recorder.active:
             return None
@@ -127,7 +132,7 @@ class Executions:
             kind, name, snapshots(arguments), recorder.clock.now(), call_id=call_id, asked_by=asked_by
         )
         execution.within = outer
-        execution.caller, _ = caller_and_wrapper(self.libraries, ())
+        execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
         if self._neighbours.awaits(execution):
             execution.awaited = allocate_lock()

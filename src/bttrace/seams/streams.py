@@ -88,7 +88,7 @@ watched = guarded(_watched)
 watched_pieces = guarded(_watched_pieces)
 watched_lines = guarded(_watched_lines)
 _gone = guarded(_go)
-_first = guarded(Call.first)
+_looked = guarded(Call.look)
 _handed_over = guarded(Call.hand_over)
 _ended = guarded(Call.end)
 _failed = guarded(Call.fail)
@@ -111,7 +111,7 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
         for chunk in chunks:
             last = now()
             held.append((last, chunk) if timed else chunk)
-            if waiting and _first(call, chunk, last):
+            if waiting and _looked(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
@@ -139,7 +139,7 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
         async for chunk in chunks:
             last = now()
             held.append((last, chunk) if timed else chunk)
-            if waiting and _first(call, chunk, last):
+            if waiting and _looked(call, chunk, last):
                 waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
