@@ -9,7 +9,7 @@ import pytest
 
 from tests.apis import BETA, CHAT, MESSAGES, RESPONSES, Api, each_api, only, traced
 from tests.loopback.provider import ProviderServer
-from tests.parity import aoutcome, outcome
+from tests.outcomes import aoutcome, outcome
 
 TALK: list[Any] = [
     {"role": "user", "content": "one"},

@@ -129,6 +129,8 @@ class Trees:
             execution.call_id,
             execution.found,
             execution.asked_by,
+            execution.delegate,
+            execution.returns,
         )
         origin = self._origin(execution, Caller.of(execution.caller))
         if not self._turns.expects(run):

@@ -128,7 +128,7 @@ class Wiring:
         missing = self.tools.patch(registry, module)
         if missing:
             say_once(
-                f"the tools of {registry.package} {version(registry.package)} are observed in part: "
+                f"the tools of {registry.package} {version(registry.distribution)} are observed in part: "
                 f"{', '.join(missing)} could not be patched. The application is not affected."
             )
 

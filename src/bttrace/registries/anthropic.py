@@ -48,6 +48,7 @@ def _block(block: object) -> Returned:
 
 REGISTRY = Registry(
     "anthropic",
+    "anthropic",
     (
         *(
             Gate(module, owner, name, asked, is_async=is_async, returned=_block, optional=True)

@@ -57,6 +57,7 @@ def _cause(error: BaseException) -> BaseException:
 
 REGISTRY = Registry(
     "mcp",
+    "mcp",
     (
         Gate("mcp.client.client", "Client", "call_tool", _call_tool, is_async=True, returned=_result),
         Gate("mcp.client.session", "ClientSession", "call_tool", _call_tool, is_async=True, returned=_result),

@@ -60,6 +60,7 @@ def _output_of_two(pair: object) -> Returned:
 
 REGISTRY = Registry(
     "openai",
+    "openai",
     (
         Gate(_RESPONSES, "ResponsesToolRunner", "_execute_function", _function, returned=_output),
         Gate(

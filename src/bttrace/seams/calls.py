@@ -21,6 +21,7 @@ from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
+from ..values import plain
 from . import http
 from .bodies import Body
 from .firsts import heard
@@ -122,19 +123,22 @@ class Call:
         """Looks for the first token and the first text in a chunk; tells if both are known."""
         return heard(self, self._endpoint, chunk, at)
 
-    def look(self, chunk: object, at: int) -> bool:
-        """Looks for what is timed in a chunk, and for tools; tells if no further one need be shown."""
-        self._is_timed = self._is_timed or self.first(chunk, at)
-        if not self.seeks:
-            return self._is_timed
-        self.seek(chunk)
-        return False
+    def see(self, chunk: object, at: int) -> object:
+        """Looks for what is timed in a chunk of a call that offers tools, and for those that it asks for.
 
-    def seek(self, answer: object) -> None:
-        """Has the tools watched that an answer asks for."""
+        Gives the chunk as it may be kept: a copy, where the application may add to what came with it.
+        Many put the rest of a tool call's arguments into the very object that its first delta brought.
+        """
+        self._is_timed = self._is_timed or self.first(chunk, at)
+        return plain(chunk) if self.seek(chunk) else chunk
+
+    def seek(self, answer: object) -> bool:
+        """Has the tools watched that an answer asks for; tells whether it asks for any."""
         conversation, ask = self._endpoint.conversation, self._shared.ask
-        if conversation is not None and ask is not None and (names := conversation.calls(answer)):
+        names = () if conversation is None else conversation.calls(answer)
+        if names and ask is not None:
             ask(self, names)
+        return bool(names)
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from ..contracts import Neighbours
+from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
 from ..guard import guarded
 from ..record import Recorder
@@ -112,6 +113,8 @@ class Executions:
         call_id: str | None = None,
         asked_by: object = None,
         called_from: FrameType | None = None,
+        delegate: str | None = None,
+        returns: Return = "by id",
     ) -> Execution | None:
         """Gives a new execution, not yet run in; `None` for one that is being observed already.
 
@@ -129,7 +132,14 @@ class Executions:
         ):
             return None
         execution = Execution(
-            kind, name, snapshots(arguments), recorder.clock.now(), call_id=call_id, asked_by=asked_by
+            kind,
+            name,
+            snapshots(arguments),
+            recorder.clock.now(),
+            call_id=call_id,
+            asked_by=asked_by,
+            delegate=delegate,
+            returns=returns,
         )
         execution.within = outer
         execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from ..evidence import Answer, Asked, Compaction, Result, weight
+from ..evidence import Answer, Asked, Compaction, Result, Return, weight
 from ..model import Caller, Metric
 from ..shape import Place
 from .iterations import Iteration, Pending, Turn, added
@@ -54,7 +54,7 @@ class Run:
 
     `arguments` are by parameter. What is `found` by the name that a model asked for counts
     only if it was asked for; `asked_by` is then the key of the call that asked, or a tuple of
-    those that may have.
+    those that may have. A tool that hands the turn over does so to the `delegate` of that name.
     """
 
     kind: Kind
@@ -63,6 +63,8 @@ class Run:
     call_id: str | None = None
     found: bool = False
     asked_by: object = None
+    delegate: str | None = None
+    returns: Return = "by id"
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class _Execution:
     origin: Origin
     step: Step | None
     pending: Pending | None = None
+    run: Run | None = None
     task: Step | None = None
     usage: Mapping[Metric, float] = field(default_factory=dict)
 
@@ -103,7 +106,7 @@ class Turns:
         if asked.compacts:
             self._running[key] = self._compacting(at, asked, origin)
             return
-        found = self._memory.matched(asked, origin.root_span_id)
+        found = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
         if found is not None:
             turn, latest = found
             if asked.about or asked.resumes:
@@ -150,7 +153,7 @@ class Turns:
         if not answer.asks:
             return
         if iteration.act is None:
-            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, turn.step)
+            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, iteration.above)
         for asking in answer.asks:
             if asking.id not in iteration.calls:
                 iteration.calls[asking.id] = Pending(asking, turn, iteration, key)
@@ -236,7 +239,9 @@ class Turns:
             step.metadata = {"tool_name": run.name, "tool_call_id": call_id, "timing": "observed"}
         if pending is not None:
             pending.tool = step
-        self._remember(key, _Execution(origin, step, pending))
+            if run.returns == "in words":
+                self._memory.unnumbered(pending.turn)
+        self._remember(key, _Execution(origin, step, pending, run))
         self._note(step)
         return pending is not None
 
@@ -258,6 +263,21 @@ class Turns:
                 step.ended, step.output, step.error = at, result, error
                 self._note(step)
         execution.step.metadata.update({"status": "error" if error else "success", **details})
+        if execution.pending is not None and execution.run is not None and not error:
+            self._passed_on(execution.pending.turn, execution.run, execution.step, at)
+        for turn in self._memory.over(key):
+            self._close(turn, at, "failed" if error else "completed")
+
+    def _passed_on(self, turn: Turn, run: Run, tool: Step, at: float) -> None:
+        """Takes it that a tool has handed its turn over, or that its result is the turn's answer."""
+        if run.delegate is not None:
+            task = self._step("task", f"task:{run.delegate}", at, tool)
+            task.input = tool.input
+            turn.delegates.append(task)
+        if run.returns == "nowhere":
+            turn.last = tool.output
+            self._settled(turn.iterations[-1], at)
+            self._close(turn, at, "completed")
 
     def place_of(self, key: object) -> tuple[Place, object] | None:
         """Gives where an execution's span stands, if it has one."""
@@ -306,8 +326,9 @@ class Turns:
     def _join(self, key: object, at: float, turn: Turn, iteration: Iteration | int) -> None:
         if isinstance(iteration, int):
             number = iteration
-            reason = self._step("reason", f"reason (iteration {number})", at, turn.step)
-            iteration = Iteration(number, reason)
+            above = turn.above
+            reason = self._step("reason", f"reason (iteration {number})", at, above)
+            iteration = Iteration(number, reason, above)
             turn.iterations.append(iteration)
         iteration.running += 1
         iteration.reason.ended = None
@@ -351,9 +372,10 @@ class Turns:
     def _reopen(self, turn: Turn, at: float) -> None:
         self._memory.touched(turn, at)
         if turn.step.ended is not None:
-            turn.step.ended = turn.step.output = None
+            for step in (turn.step, *turn.delegates):
+                step.ended = step.output = None
+                self._note(step)
             turn.step.metadata.pop("turn_status", None)
-            self._note(turn.step)
 
     def _close(self, turn: Turn, at: float, status: str) -> None:
         for iteration in turn.iterations:
@@ -362,11 +384,28 @@ class Turns:
                 self._note(iteration.reason)
             if iteration.act is not None and iteration.act.ended is None:
                 self._finish_act(iteration, at)
-        step = turn.step
-        step.ended = at
-        step.output = turn.last if status == "completed" else {"status": status}
-        step.metadata.update(iterations=len(turn.iterations), turn_status=status, usage=turn.usage or None)
-        self._note(step)
+        for step in (*reversed(turn.delegates), turn.step):
+            step.ended = at
+            step.output = turn.last if status == "completed" else {"status": status}
+            self._note(step)
+        turn.step.metadata.update(
+            iterations=len(turn.iterations), turn_status=status, usage=turn.usage or None
+        )
+
+    def _retold(self, asked: Asked, at: float, origin: Origin) -> tuple[Turn, Iteration] | None:
+        """Gives the turn that a request goes on with in words, and the iteration that it follows."""
+        turn = self._memory.retold(asked, origin.within)
+        if turn is None:
+            return None
+        latest = turn.iterations[-1]
+        self._settled(latest, at)
+        return turn, latest
+
+    def _settled(self, iteration: Iteration, at: float) -> None:
+        """Takes it that no results of an iteration's tools will come by their ids."""
+        for call in iteration.calls.values():
+            call.is_returned = call.is_returned or call.has_run
+        self._finish_act(iteration, at)
 
     def _settle(self, turn: Turn, brought: tuple[Result, ...], at: float) -> None:
         """Takes the results that a request brings, and ends the acts that gave them."""
