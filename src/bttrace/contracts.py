@@ -7,7 +7,7 @@ the process; what they have *told* Braintrust of, ours must not tell again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
@@ -46,6 +46,12 @@ class Neighbours(Protocol):
 
     def exported(self) -> Told | None:
         """Gives the span that another tracer has opened around the attempt that begins here."""
+
+    def awaits(self, execution: Execution) -> bool:
+        """Tells whether an execution's place is wanted at once, for another tracer's spans inside."""
+
+    def enter(self, execution: Execution) -> Callable[[], object] | None:
+        """Lets another tracer's spans hang in an awaited execution; gives what undoes it, if any."""
 
 
 class Ended(Protocol):

@@ -23,6 +23,7 @@ REGISTRIES: dict[str, str] = {
     "smolagents.agents": "bttrace.registries.smolagents",
     "smolagents.local_python_executor": "bttrace.registries.smolagents",
     "smolagents.tools": "bttrace.registries.smolagents",
+    "anthropic.lib.tools._beta_session_runner": "bttrace.registries.anthropic",
     "mcp.client.client": "bttrace.registries.mcp",
     "mcp.client.session": "bttrace.registries.mcp",
     "mcp.server.fastmcp.tools.tool_manager": "bttrace.registries.mcp",

@@ -33,7 +33,9 @@ def _request(runner: object, args: Args, kwargs: Kwargs) -> Invocation | None:
 
 
 def _result(result: object) -> Returned:
-    """Reads a `CallToolResult`, or the same as it is sent."""
+    """Reads a `CallToolResult`, or the same as it is sent, or the pair that mcp 1 makes one of."""
+    if isinstance(result, tuple):
+        return Returned(result[0])
     content = _field(result, "content")
     if not isinstance(content, list):
         return Returned(result)
@@ -73,4 +75,5 @@ REGISTRY = Registry(
         ),
         Gate("mcp.server.runner", "ServerRunner", "_on_request", _request, is_async=True, returned=_result),
     ),
+    between=("anyio",),
 )

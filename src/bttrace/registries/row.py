@@ -100,13 +100,17 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One row: the gates of a package, as it is imported, that is installed as a `distribution`."""
+    """One row: the gates of a package, as it is imported, that is installed as a `distribution`.
+
+    Code of the packages `between` it and the application only hands calls on.
+    """
 
     package: str
     distribution: str
     gates: tuple[Gate, ...]
     failures: tuple[Failure, ...] = ()
     carriers: tuple[Carrier, ...] = ()
+    between: tuple[str, ...] = ()
 
 
 def argument(args: Args, kwargs: Kwargs, position: int, name: str) -> object:

@@ -48,9 +48,9 @@ class Tools:
         ]
         if missing and version(registry.distribution) == UNKNOWN:
             return []
-        package = sys.modules.get(registry.package)
-        folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))
-        self._executions.pass_over(folders)
+        packages = [sys.modules.get(name) for name in (registry.package, *registry.between)]
+        folders = [folder for package in packages for folder in getattr(package, "__path__", ())]
+        self._executions.pass_over(tuple(os.path.join(folder, "") for folder in folders))
         known = self.missing.setdefault(registry.distribution, [])
         known += [gate for gate in missing if gate not in known]
         return missing

@@ -190,7 +190,8 @@ class Memory:
             waiting[:] = [call for call in waiting if call.is_free]
             free = [call for call in waiting if fits(call.asking.arguments, arguments)]
         if asked_by is not None:
-            free = [call for call in free if call.asked_by == asked_by]
+            keys = asked_by if isinstance(asked_by, tuple) else (asked_by,)
+            free = [call for call in free if call.asked_by in keys]
         return free[0] if free and _are_one(free) else None
 
     # What is forgotten.

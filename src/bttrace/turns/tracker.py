@@ -53,8 +53,8 @@ class Run:
     """An execution that was observed: of a tool, or of a function that is a workflow or a task.
 
     `arguments` are by parameter. What is `found` by the name that a model asked for counts
-    only if it was asked for; `asked_by` is then the key of the call that asked. A tool that hands
-    the turn over does so to the `delegate` of that name.
+    only if it was asked for; `asked_by` is then the key of the call that asked, or a tuple of
+    those that may have. A tool that hands the turn over does so to the `delegate` of that name.
     """
 
     kind: Kind

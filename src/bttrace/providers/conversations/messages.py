@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ...evidence import Answer, Asked, Asking, Result
 from ...model import Json
-from ...values import at, field, items, objects, text
+from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
 from .compactions import left, recalled, resumed, summaries
 from .served_blocks import USES, served
@@ -77,8 +77,11 @@ class MessagesConversation:
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or a chunk asks for."""
-        block = field(answer, "content_block")
-        blocks = items(field(answer, "content")) if block is None else (block,)
+        fields = own(answer)
+        block, content = fields.get("content_block"), fields.get("content")
+        if block is None and not content:
+            return ()
+        blocks = items(content) if block is None else (block,)
         names = (text(field(one, "name")) for one in blocks if field(one, "type") == "tool_use")
         return tuple(name for name in names if name)
 
