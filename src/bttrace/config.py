@@ -52,6 +52,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "tools": ("BTTRACE_TOOLS", "paths", None),
     "workflows": ("BTTRACE_WORKFLOWS", "patterns", None),
     "tasks": ("BTTRACE_TASKS", "patterns", None),
+    "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -83,6 +84,7 @@ class Config:
     tools: str | None
     workflows: str | None
     tasks: str | None
+    discover_tools: bool
     log: str
     environment_type: str | None
     environment_name: str | None

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -65,6 +65,33 @@ class _Function(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         # It stands elsewhere than where it was defined, and something of ours may stand there too.
         is_ours = isinstance(found, _Function) and found.__wrapped__ is self.__wrapped__
         return copy, (found if is_ours else self.__wrapped__,)
+
+
+class _StandIn(_Function):
+    """What stands in for something callable; copied and pickled, it is what it stands for."""
+
+    def __copy__(self) -> object:
+        return self.__wrapped__
+
+    def __deepcopy__(self, memo: dict[int, object]) -> object:
+        return deepcopy(self.__wrapped__, memo)
+
+    def __reduce_ex__(self, _protocol: object) -> str | tuple[object, ...]:
+        own = self.__wrapped__
+        module, name = getattr(own, "__module__", None), getattr(own, "__qualname__", "")
+        if vars(sys.modules.get(str(module), sys)).get(name) is self:
+            return str(name)  # pickle finds us where it looks the name up
+        return itemgetter(0), ((own,),)
+
+
+def original(held: object) -> object:
+    """Gives what a stand-in stands for; anything else as it is."""
+    return held.__wrapped__ if type(held) is _StandIn and isinstance(held, _StandIn) else held
+
+
+def standin(held: Callable[..., object], wrapper: Wrapper) -> object:
+    """Gives what stands in for something callable; `wrapper` is called in its place, as in `Ledger.wrap`."""
+    return _StandIn(held, wrapper)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Ended, Observation, Open, Sink
+from .contracts import Begun, Ended, Observation, Open, Sink
 from .executions import Execution
 from .guard import guarded, say_once
 from .model import Span
@@ -69,6 +69,7 @@ class Recorder:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._asleep = True
+        self._hurried = False
         self._flushes: set[_Flush] = set()
         self._parked = False
         self._delivering = False
@@ -82,9 +83,16 @@ class Recorder:
         self._trees.root(execution)
         self._rouse()
 
-    def begin(self, observation: Observation | Execution) -> None:
-        """Queues a call that offers tools, or an execution, as it begins. Never blocks."""
+    def begin(self, observation: Observation | Execution, *, at_once: bool = False) -> None:
+        """Queues a call that offers tools, or an execution, as it begins. Never blocks.
+
+        With `at_once`, the writer does not wait for more to come.
+        """
+        if at_once:
+            self._hurried = True
         self.put(observation, _BEGUN)
+        if at_once:
+            self._rouse()
 
     def put(self, observation: Observation | Execution, chunks: _What = None) -> None:
         """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
@@ -152,9 +160,10 @@ class Recorder:
         self._asleep = True
         if not self._queue and self._wake.acquire(timeout=-1 if pause is None else pause):
             self._asleep = False
-            if not self._flushes and self.active and not self._parked:
+            if not self._flushes and self.active and not self._parked and not self._hurried:
                 self._wake.acquire(timeout=LINGER)
         self._asleep = False
+        self._hurried = False
 
     def _work(self) -> float | None:
         """Empties the queue, then lets the sinks send; gives the seconds until one wants to again."""
@@ -190,6 +199,10 @@ class Recorder:
         request.everything = all(flushed)
         self._flushes.discard(request)
         request.done.set()
+
+    def began(self, begun: Begun) -> None:
+        """Takes it that something has begun that will end. Called on the writer thread."""
+        self._trees.begin(begun)
 
     def finish(self, ended: Ended) -> None:
         """Hands what has ended on, to become a span. Called on the writer thread."""

@@ -7,6 +7,8 @@ from importlib.machinery import PathFinder
 
 from .contracts import Counts
 
+UNKNOWN = "unknown"  # the version of what is not installed
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -79,4 +81,4 @@ def version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "unknown"
+        return UNKNOWN

@@ -36,6 +36,7 @@ from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
 from .seams.declared import Declared
+from .seams.discovery import Discovery
 from .seams.executions import Executions
 from .seams.observed import Observed
 from .seams.runs import RunRoot
@@ -47,6 +48,7 @@ from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
 from .sinks.local import JournalSink
 from .sinks.neighbours import Tracers
+from .sinks.nesting import Nesting
 
 _MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 
@@ -77,10 +79,15 @@ class Wiring:
         self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
         to_braintrust = "braintrust" in settings.exporters
+        homes = [Nesting(sink, settings.api_key) for sink in sinks if isinstance(sink, BraintrustSink)]
         self._neighbours = Tracers(
-            self.recorder.exit_sooner, to_braintrust=to_braintrust, api_url=settings.api_url
+            self.recorder.exit_sooner,
+            to_braintrust=to_braintrust,
+            api_url=settings.api_url,
+            nesting=next(iter(homes), None),
         )
         self.executions = Executions(self.recorder, self._neighbours)
+        self._discovery = Discovery(self.executions) if settings.discover_tools else None
         self.tools = Tools(self.executions, self._ledger)
         observed = Observed(self.executions)
         self.declared = Declared(settings.tools or "", observed, self._ledger)
@@ -102,7 +109,7 @@ class Wiring:
         """
         name = sdk.__name__
         described: Provider = provider or importlib.import_module(SDKS[name]).PROVIDER
-        seam = Seam(described, self.recorder, self._neighbours, self._current)
+        seam = Seam(described, self.recorder, self._neighbours, self._current, self._discovery)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
         if not seam.coverage.known:
@@ -121,7 +128,7 @@ class Wiring:
         missing = self.tools.patch(registry, module)
         if missing:
             say_once(
-                f"the tools of {registry.package} {version(registry.package)} are observed in part: "
+                f"the tools of {registry.package} {version(registry.distribution)} are observed in part: "
                 f"{', '.join(missing)} could not be patched. The application is not affected."
             )
 
@@ -136,6 +143,8 @@ class Wiring:
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
         left_behind = self._ledger.restore()
+        if self._discovery is not None:
+            self._discovery.close()
         self.recorder.close(timeout)
         return left_behind
 

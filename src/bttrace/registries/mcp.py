@@ -33,7 +33,9 @@ def _request(runner: object, args: Args, kwargs: Kwargs) -> Invocation | None:
 
 
 def _result(result: object) -> Returned:
-    """Reads a `CallToolResult`, or the same as it is sent."""
+    """Reads a `CallToolResult`, or the same as it is sent, or the pair that mcp 1 makes one of."""
+    if isinstance(result, tuple):
+        return Returned(result[0])
     content = _field(result, "content")
     if not isinstance(content, list):
         return Returned(result)
@@ -55,6 +57,7 @@ def _cause(error: BaseException) -> BaseException:
 
 REGISTRY = Registry(
     "mcp",
+    "mcp",
     (
         Gate("mcp.client.client", "Client", "call_tool", _call_tool, is_async=True, returned=_result),
         Gate("mcp.client.session", "ClientSession", "call_tool", _call_tool, is_async=True, returned=_result),
@@ -72,4 +75,5 @@ REGISTRY = Registry(
         ),
         Gate("mcp.server.runner", "ServerRunner", "_on_request", _request, is_async=True, returned=_result),
     ),
+    between=("anyio",),
 )

@@ -60,6 +60,7 @@ def _output_of_two(pair: object) -> Returned:
 
 REGISTRY = Registry(
     "openai",
+    "openai",
     (
         Gate(_RESPONSES, "ResponsesToolRunner", "_execute_function", _function, returned=_output),
         Gate(
@@ -72,8 +73,8 @@ REGISTRY = Registry(
         ),
         Gate(_BROWSER, "BrowserToolset", "_execute", _browser, returned=_output_of_two),
         Gate(_BROWSER, "AsyncBrowserToolset", "_execute", _browser, is_async=True, returned=_output_of_two),
-        Gate(_COMPUTER, "ComputerToolset", "execute", _computer, returned=_output),
-        Gate(_COMPUTER, "AsyncComputerToolset", "execute", _computer, is_async=True, returned=_output),
+        Gate(_COMPUTER, "ComputerToolset", "_dispatch", _computer, returned=_output),
+        Gate(_COMPUTER, "AsyncComputerToolset", "_dispatch", _computer, is_async=True, returned=_output),
         Gate("openai.lib.decisions_tool_runner", "", "invoke", _choice, is_async=None, local="choice"),
     ),
 )

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from ..evidence import Return
 
 Args = tuple[object, ...]
 Kwargs = Mapping[str, object]
@@ -20,11 +23,15 @@ class Invocation:
     """One execution of a tool, as its gate was asked for it.
 
     `arguments` are by name; `call_id` is the id that the model gave its call, where the gate is told.
+    One that hands the conversation over to another agent does so to the `delegate` of that name.
+    `returns` says how the result goes back to the model.
     """
 
     name: str
     arguments: Mapping[str, object]
     call_id: str | None = None
+    delegate: str | None = None
+    returns: Return = "by id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,12 @@ class Gate:
 
     It is `name` of the class `owner` in `module`, or of the module itself where `owner` is empty.
     `asked(instance, args, kwargs)` reads a call of it, `None` when it runs no tool; `instance` is
-    what a method is bound to, or, of a module's function that is not told enough, what its caller
+    what a method is bound to, or, of a function that is not told enough, what its caller
     has in the variable `local`. `returned` reads what it gave; without it, that is the tool's
     result. `raised` finds, in an exception, the one that the tool raised. Whether it gives an
     awaitable is `is_async`, `None` where that is as its tools are. One that is `optional` is not
-    missed in a version that has it not.
+    missed in a version that has it not. One of the `older` names stands in older versions. What runs
+    through a gate for a `task` is no tool but an agent.
     """
 
     module: str
@@ -57,17 +65,52 @@ class Gate:
     raised: Callable[[BaseException], BaseException] | None = None
     local: str = ""
     optional: bool = False
+    older: tuple[str, ...] = ()
+    kind: Literal["tool", "task"] = "tool"
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.module, self.owner, self.name) if part)
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A function of a module that is told of what a tool raised, because its gate will not raise it.
+
+    `error(args, kwargs)` reads that; the execution in which the function is called is the tool's.
+    """
+
+    module: str
+    name: str
+    error: Callable[[Args, Kwargs], object]
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A function of a module that gives a decorator: what it decorates runs in a thread, in no context."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """One row: the gates of a package, as it is imported and installed by that name."""
+    """One row: the gates of a package, as it is imported, that is installed as a `distribution`.
+
+    Code of the packages `between` it and the application only hands calls on.
+    """
 
     package: str
+    distribution: str
     gates: tuple[Gate, ...]
+    failures: tuple[Failure, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
+    between: tuple[str, ...] = ()
 
 
 def argument(args: Args, kwargs: Kwargs, position: int, name: str) -> object:

@@ -7,11 +7,14 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from _thread import allocate_lock
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutine
+from types import FrameType
 from typing import Any
 
 from ..contracts import Neighbours
+from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
 from ..guard import guarded
 from ..record import Recorder
@@ -37,6 +40,8 @@ class Executions:
         self.begin = guarded(self._begin)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
+        self._entered = guarded(neighbours.enter)
+        self._left = guarded(_leave)
 
     def pass_over(self, folders: tuple[str, ...]) -> None:
         """Takes it that code in these folders only hands executions on, for the application."""
@@ -53,14 +58,19 @@ class Executions:
         """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
             return function(*args, **kwargs)
+        leave = None
         token = EXECUTING.set(execution)
         try:
+            if execution.awaited is not None:
+                leave = self._entered(execution)
             result = function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error, gate)
             raise
         finally:
             EXECUTING.reset(token)
+            if leave is not None:
+                self._left(leave)
         if gate is not None and gate.is_async is None and iscoroutine(result):
             return self.arun(execution, itself, (result,), {}, gate)
         self.end(execution, result, gate)
@@ -78,14 +88,19 @@ class Executions:
         if execution is None:
             return await function(*args, **kwargs)
         outer = EXECUTING.get()
+        leave = None
         EXECUTING.set(execution)
         try:
+            if execution.awaited is not None:
+                leave = self._entered(execution)
             result = await function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error, gate)
             raise
         finally:
             EXECUTING.set(outer)
+            if leave is not None:
+                self._left(leave)
         self.end(execution, result, gate)
         return result
 
@@ -97,8 +112,14 @@ class Executions:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        called_from: FrameType | None = None,
+        delegate: str | None = None,
+        returns: Return = "by id",
     ) -> Execution | None:
-        """Gives a new execution, not yet run in; `None` for one that is being observed already."""
+        """Gives a new execution, not yet run in; `None` for one that is being observed already.
+
+        It was called from the frame `called_from`, if its own runs already.
+        """
         recorder = self._recorder
         if not recorder.active:
             return None
@@ -111,12 +132,22 @@ class Executions:
         ):
             return None
         execution = Execution(
-            kind, name, snapshots(arguments), recorder.clock.now(), call_id=call_id, asked_by=asked_by
+            kind,
+            name,
+            snapshots(arguments),
+            recorder.clock.now(),
+            call_id=call_id,
+            asked_by=asked_by,
+            delegate=delegate,
+            returns=returns,
         )
         execution.within = outer
-        execution.caller, _ = caller_and_wrapper(self.libraries, ())
+        execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
-        recorder.begin(execution)
+        if self._neighbours.awaits(execution):
+            execution.awaited = allocate_lock()
+            execution.awaited.acquire()
+        recorder.begin(execution, at_once=execution.awaited is not None)
         return execution
 
     def _end(self, execution: Execution, result: object, gate: Gate | None = None) -> None:
@@ -150,6 +181,10 @@ class Executions:
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
     """Gives what `arun` shall wait for, where the function was called already."""
     return awaitable
+
+
+def _leave(leave: Callable[[], object]) -> None:
+    leave()
 
 
 def _is_same(outer: Execution, name: str, arguments: Mapping[str, object], call_id: str | None) -> bool:
