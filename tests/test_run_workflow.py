@@ -16,7 +16,7 @@ from bttrace.journal import rows
 from tests.doors import LOCAL, PYTHON, RUN, Finished, environment, finished
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import chat
+from tests.loopback.replies import chat, chat_stream
 from tests.nested import Row, named, nested
 
 ASKED = "llm.generation (gpt-4o-mini-2024-07-18)"
@@ -181,6 +181,21 @@ def test_the_run_is_seen_while_it_goes_on(provider: ProviderServer, tmp_path: Pa
     assert ["end" in row["metrics"] for row in seen] == [False]
     [row] = told(tmp_path)
     assert (row["id"], "end" in row["metrics"]) == (seen[0]["id"], True)
+
+
+def test_a_stream_that_is_open_at_the_exit_ends_within_the_run(
+    provider: ProviderServer, tmp_path: Path
+) -> None:
+    provider.reply(chat_stream())
+    code = ASK + (
+        "stream = client.chat.completions.create(model='m', messages=[], stream=True)\nnext(iter(stream))\n"
+    )
+    done = ran(["-c", code], provider, tmp_path)
+    assert done.code == 0, done.err
+    found = told(tmp_path)
+    assert nested(found) == [["workflow:python", ASKED]]
+    root, stream = named(found, "workflow:python"), named(found, ASKED)
+    assert root["metrics"]["end"] >= stream["metrics"]["end"]
 
 
 # Other processes.
