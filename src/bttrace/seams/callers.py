@@ -16,7 +16,9 @@ from ..patch import WRAPT
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 STANDARD = os.path.dirname(os.__file__) + os.sep
 # Frames that only hand a call on: whoever made it may be further up the stack.
-_BETWEEN = tuple(STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "threading.py"))
+_BETWEEN = tuple(
+    STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "contextlib.py", "threading.py")
+)
 # Above it is who runs the loop, not who made the call.
 LOOP = STANDARD + os.path.join("asyncio", "events.py")
 _FRAMES = 40  # how far up the stack the application's frame is looked for

@@ -42,6 +42,8 @@ from .streams import (
     watched,
 )
 
+# Where requests have the tools that they offer: of the application, and of servers that the provider asks.
+_OFFERS = ("tools", "functions", "mcp_servers")
 _PARSED = 64 * 1024  # bytes of a raw answer that are parsed on the application's thread
 
 
@@ -198,8 +200,9 @@ class Seam:
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
         call.within = EXECUTING.get()
-        if endpoint.conversation is not None and type(options.json_data) is dict:
-            call.offers = bool(options.json_data.get("tools") or options.json_data.get("functions"))
+        if endpoint.conversation is not None:
+            body = getattr(options, "json_data", None)
+            call.offers = type(body) is dict and any(body.get(name) for name in _OFFERS)
             if call.offers and self._discovery is not None:
                 call.seeks = True
                 self._discovery.go_on()

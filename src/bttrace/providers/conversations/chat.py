@@ -30,8 +30,8 @@ class ChatConversation:
             role = message.get("role")
             if role == _MODEL:
                 calls = _asks(message)
-                if not calls:  # what it said in words ends the round
-                    break
+                if not calls and (brought or is_prompted):
+                    break  # what it said in words ends the round; words that nothing follows are its answer's
                 echoed.update((call.id, call) for call in calls)
             elif role in ("tool", "function"):
                 brought.append(_result(message))
@@ -89,8 +89,7 @@ def _asks(message: Json) -> list[Asking]:
         told = json_object(call.get("function")) or json_object(call.get("custom"))
         name = text(told.get("name"))
         if name is not None:
-            given = told["arguments"] if "arguments" in told else told.get("input")
-            parsed = arguments(given) if "arguments" in told else given
+            parsed = told["input"] if "input" in told else arguments(told.get("arguments"))
             found.append(Asking(text(call.get("id")) or unnumbered(name), name, parsed))
     old = json_object(message.get("function_call"))
     name = text(old.get("name"))
