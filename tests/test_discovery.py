@@ -77,6 +77,7 @@ DISPATCHES: dict[str, Callable[[Any], Any]] = {
     "pool": at_once.run_in_pool,
     "gather": at_once.run_gathered,
     "late": at_once.run_late,
+    "waiting": at_once.run_waiting,
     "to_thread": at_once.run_in_threads,
     "executor": at_once.run_in_executor,
 }

@@ -1,8 +1,9 @@
 """Tools that run at once: as tasks, in threads, in executors."""
 
 import asyncio
+import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -46,6 +47,26 @@ async def run_late(conversation: Any) -> list[Any]:
     return brought
 
 
+def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def blocking(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(function(*args, **kwargs))
+
+    return blocking
+
+
+WAITING: dict[str, Any] = {"search": _blocking(search)}
+
+
+def run_waiting(conversation: Any) -> list[Any]:
+    brought = []
+    while calls := conversation.ask():
+        for call_id, name, arguments in calls:
+            brought.append(WAITING[name](**arguments))
+            conversation.bring(call_id, brought[-1])
+    return brought
+
+
 async def run_in_threads(conversation: Any) -> list[Any]:
     brought: list[Any] = []
     while calls := await conversation.aask():
@@ -74,9 +95,3 @@ def run_in_pool(conversation: Any) -> list[Any]:
                 brought.append(future.result())
                 conversation.bring(call_id, brought[-1])
     return brought
-
-
-async def pages(q: str) -> AsyncIterator[str]:
-    for page in ("one", "two"):
-        await asyncio.sleep(0)
-        yield f"{q} {page}"

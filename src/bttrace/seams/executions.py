@@ -29,8 +29,8 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 class Executions:
     """Begins and ends executions.
 
-    `begin`, `end` and `fail` never raise; `run` and `arun` do all around a call. With a gate, what
-    the function gives and raises is read as that says.
+    `begin`, `enter`, `leave`, `end` and `fail` never raise; `run` and `arun` do all around a
+    call. With a gate, what the function gives and raises is read as that says.
     """
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
@@ -40,8 +40,8 @@ class Executions:
         self.begin = guarded(self._begin)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
-        self._entered = guarded(neighbours.enter)
-        self._left = guarded(_leave)
+        self.enter = guarded(neighbours.enter)
+        self.leave = guarded(_leave)
 
     def pass_over(self, folders: tuple[str, ...]) -> None:
         """Takes it that code in these folders only hands executions on, for the application."""
@@ -62,7 +62,7 @@ class Executions:
         token = EXECUTING.set(execution)
         try:
             if execution.awaited is not None:
-                leave = self._entered(execution)
+                leave = self.enter(execution)
             result = function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error, gate)
@@ -70,7 +70,7 @@ class Executions:
         finally:
             EXECUTING.reset(token)
             if leave is not None:
-                self._left(leave)
+                self.leave(leave)
         if gate is not None and gate.is_async is None and iscoroutine(result):
             return self.arun(execution, itself, (result,), {}, gate)
         self.end(execution, result, gate)
@@ -92,7 +92,7 @@ class Executions:
         EXECUTING.set(execution)
         try:
             if execution.awaited is not None:
-                leave = self._entered(execution)
+                leave = self.enter(execution)
             result = await function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error, gate)
@@ -100,7 +100,7 @@ class Executions:
         finally:
             EXECUTING.set(outer)
             if leave is not None:
-                self._left(leave)
+                self.leave(leave)
         self.end(execution, result, gate)
         return result
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import sys
 from _thread import allocate_lock
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType, CoroutineType, FrameType
 from typing import Any
@@ -31,12 +31,16 @@ _monitoring: Any = getattr(sys, "monitoring", None)
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One execution that runs, in the frame of a code; `outer` is the one around it, while it is left."""
+    """One execution that runs, in the frame of a code.
+
+    `outer` is the one around it, and `undo` takes back what lets the application's own spans hang in it.
+    """
 
     execution: Execution
     code: CodeType
     outer: Execution | None = None
     yielded: list[object] | None = None
+    undo: Callable[[], object] | None = None
 
 
 class Monitors:
@@ -177,6 +181,8 @@ class Monitors:
         run = _Run(execution, code, yielded=[] if is_generator else None)
         self._running[frame] = run
         self._enter(run)
+        if execution.awaited is not None and not is_generator:
+            run.undo = self._executions.enter(execution)
         if awaited.is_over(_SPARE):
             self.unwatch(awaited)
         elif not self._is_following:
@@ -187,7 +193,7 @@ class Monitors:
         run = self._running.get(frame)
         if run is None:
             return
-        self._leave(run)
+        self._finish(run)
         if type(value) is CoroutineType and isinstance(value, CoroutineType) and value.cr_frame is not None:
             # The function was not `async` itself, and hands on what is: that is what runs.
             run.code = value.cr_code
@@ -223,7 +229,7 @@ class Monitors:
         run = self._running.get(frame)
         if run is None:
             return
-        self._leave(run)
+        self._finish(run)
         if run.yielded is not None and isinstance(error, GeneratorExit):
             self._executions.end(run.execution, run.yielded)  # whoever reads it had enough
         else:
@@ -238,6 +244,12 @@ class Monitors:
     def _is_over(self) -> bool:
         """Tells whether no execution is about to begin: to follow exceptions anew for each costs more."""
         return all(one.is_over() for askers in list(self._codes.values()) for one in askers)
+
+    def _finish(self, run: _Run) -> None:
+        self._leave(run)
+        if run.undo is not None:
+            self._executions.leave(run.undo)
+            run.undo = None
 
     @staticmethod
     def _enter(run: _Run) -> None:

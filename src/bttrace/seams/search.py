@@ -129,7 +129,7 @@ class Search:
 
 def _only(candidates: list[Candidate]) -> Found | None:
     first = candidates[0][0]
-    if any(not first.is_as(one) for one, _ in candidates):
+    if any(not first.is_as(one) for one, _ in candidates[1:]):
         return None
     return Found(first, tuple(slot for _, slot in candidates if slot is not None))
 

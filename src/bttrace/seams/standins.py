@@ -13,16 +13,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import partial
-from types import CoroutineType
+from types import FunctionType, MethodType
 from typing import Any
 
-from ..executions import EXECUTING, Execution
+from ..executions import Execution
 from ..guard import guarded
 from ..patch import standin
+from ..registries.row import Gate
 from .askings import Awaited
 from .candidates import Slot
 from .executions import Executions
 from .statics import members
+
+_EITHER_WAY = Gate("", "", "", lambda *_: None, is_async=None)
+"""Nothing is read of what a function gives, but that it may be a coroutine."""
 
 
 class StandIns:
@@ -71,25 +75,13 @@ class StandIns:
         """Calls the function in the place of which a stand-in was called."""
         if is_attribute and not awaited.known.is_of(instance):
             return wrapped(*args, **kwargs)
-        if awaited.known.code.co_flags & inspect.CO_COROUTINE:
+        if _is_coroutine_function(wrapped):
             return self._acalled(awaited, wrapped, args, kwargs)
         execution = self._begun(awaited, args, kwargs)
-        if execution is None:
-            return wrapped(*args, **kwargs)
-        outer = EXECUTING.get()
-        EXECUTING.set(execution)
         try:
-            result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            self._executions.fail(execution, error)
-            raise
+            return self._executions.run(execution, wrapped, args, kwargs, _EITHER_WAY)
         finally:
-            EXECUTING.set(outer)
             self._done(awaited)
-        if type(result) is CoroutineType:  # the function was not `async` itself, and hands on what is
-            return self._executions.arun(execution, lambda: result, (), {})
-        self._executions.end(execution, result)
-        return result
 
     async def _acalled(
         self, awaited: Awaited, wrapped: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -109,6 +101,13 @@ class StandIns:
     def _finish(self, awaited: Awaited) -> None:
         if awaited.is_over():
             self.unwatch(awaited)
+
+
+def _is_coroutine_function(held: Any) -> bool:
+    """Tells whether a callable gives a coroutine itself: a decorator around it may not."""
+    while type(held) in (MethodType, partial):
+        held = held.__func__ if type(held) is MethodType else held.func
+    return type(held) is FunctionType and bool(held.__code__.co_flags & inspect.CO_COROUTINE)
 
 
 def _exchanged(slot: Slot, old: object, new: object) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...evidence import Answer, Asked, Asking, Result, arguments, unnumbered
 from ...model import Json
-from ...values import at, items, json_object, objects, own, text
+from ...values import at, field, items, json_object, objects, own, text
 
 _USER = "user"
 _MODEL = "assistant"
@@ -71,15 +71,15 @@ class ChatConversation:
         """Gives the names of the tools that an answer or a chunk asks for."""
         found: list[str | None] = []
         for choice in items(own(answer).get("choices")):
-            fields = own(choice)
-            told = own(fields.get("delta") or fields.get("message"))
-            if calls := told.get("tool_calls"):
-                names = ("function.name", "custom.name")
+            fields = choice.__dict__ if hasattr(choice, "__dict__") else own(choice)
+            told = fields.get("delta") or fields.get("message")
+            told = told.__dict__ if hasattr(told, "__dict__") else own(told)
+            calls, old = told.get("tool_calls"), told.get("function_call")
+            if calls or old:
                 found += [
-                    next(filter(None, (text(at(call, one)) for one in names)), None) for call in items(calls)
+                    text(at(call, "function.name")) or text(at(call, "custom.name")) for call in items(calls)
                 ]
-            if told.get("function_call"):
-                found.append(text(at(told, "function_call.name")))
+                found.append(text(field(old, "name")))
         return tuple(name for name in found if name) if found else ()
 
 
