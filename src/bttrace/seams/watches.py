@@ -55,12 +55,10 @@ class Watches:
         reading = self._now()
         content = message if isinstance(message, bytes) else message.encode()
         if watch.marks.is_piece(content):
-            watch.traffic.received(reading, content, None)
+            watch.traffic.received(reading, content, None, is_piece=True)
             return
-        begins, ends = watch.marks.begins_or_ends(content)
+        begins = watch.marks.begins_response(content)
         watch.traffic.received(reading, content, self._seen() if begins else None)
-        if begins or ends:
-            watch.traffic.hand_over()
 
     def ask(
         self, sender: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]

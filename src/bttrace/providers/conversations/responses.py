@@ -45,7 +45,7 @@ class ResponsesConversation:
         for item in reversed(listed):
             kind = text(item.get("type")) or "message"
             if kind == "message" and item.get("role") == "assistant":
-                if is_models or brought:
+                if is_models or brought or is_prompted:
                     break
                 is_models = True  # words beside the calls that came before them
             elif kind == "message" and item.get("role") == "user":
@@ -70,6 +70,7 @@ class ResponsesConversation:
             session=_session(request),
             said=said(listed),
             compacts=bool(listed) and listed[-1].get("type") == "compaction_trigger",
+            concerns=concerned(listed),
             recalls=next(reversed(summaries(listed)), None),
         )
 
@@ -100,6 +101,11 @@ class ResponsesConversation:
             output = tuple(items(field(answer, "output")))
         names = (text(field(item, "name")) for item in output if field(item, "type") in _ASKING)
         return tuple(name for name in names if name)
+
+
+def concerned(listed: list[Json]) -> frozenset[str]:
+    """Gives the ids of all calls in a history."""
+    return frozenset(identity for item in listed if (identity := text(item.get("call_id"))))
 
 
 def _asking(item: Json) -> Asking | None:
