@@ -8,6 +8,7 @@ the writer thread, and read HTTP bodies that nobody can change any more.
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,7 @@ class Call:
     __slots__ = (
         "_endpoint",
         "_fold",
+        "_handed",
         "_heard",
         "_moments",
         "_placed",
@@ -86,6 +88,7 @@ class Call:
         self._fold: Fold | None = None
         self._heard = False  # the first token and the first text of a raw body
         self._moments: Moments | None = None
+        self._handed: deque[list[Any]] = deque()  # the chunks that the writer has been given and not read
         self.client = type(client).__name__
         self.parent: Any = None
         self.within: Execution | None = None
@@ -101,7 +104,7 @@ class Call:
         self.stream_end: StreamEnd | None = None
         self.first_token: int | None = None
         self.first_text: int | None = None
-        self.chunks: list[object] = []
+        self.chunks: list[Any] = []
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
@@ -142,13 +145,18 @@ class Call:
 
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
-        held, self.chunks = self.chunks, []
+        held = self.chunks
+        if self.offers:
+            self._handed.append(held)
+        self.chunks = []
         self._recorder.put(self, held)
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Puts chunks of the stream together with those before."""
         if self._fold is None:
             self._fold = self._endpoint.fold()
+        while self._handed and self._handed.popleft() is not chunks:
+            pass  # a batch that never came, because too much was queued
         for chunk in self._read(chunks):
             self._fold.add(chunk)
 
@@ -179,13 +187,15 @@ class Call:
         )
 
     def facts_so_far(self) -> Facts | None:
-        """Gives what is known of a call whose stream is being read; `None` for any other."""
-        if not self.streamed or self.body is not None or self.ended is not None:
+        """Gives what is known of a call whose stream is, or was just now, being read; else `None`."""
+        if not self.streamed or self.body is not None:
             return None
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.
         fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
-        for chunk in list(self.chunks):
-            fold.add(chunk[1] if self.offers and isinstance(chunk, tuple) else chunk)
+        latest, handed = self.chunks, list(self._handed)
+        for batch in handed if any(one is latest for one in handed) else [*handed, latest]:
+            for chunk in list(batch):
+                fold.add(chunk[1] if self.offers else chunk)
         return self._told(fold.response(), None)
 
     def facts(self) -> Facts | None:
