@@ -22,7 +22,8 @@ from ..model import Caller, Connection, Facts, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..values import json_object
-from .exchanges import Error, Exchanges, Origin, Peer
+from .exchange import Error, Origin, Peer
+from .exchanges import Exchanges
 
 BATCH = 16  # messages that are held before the writer gets them
 _LIMIT = 10_000  # messages that are held when the writer does not come; beyond it the oldest are lost

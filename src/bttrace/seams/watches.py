@@ -18,7 +18,7 @@ from ..guard import guarded
 from ..model import Json, Provider
 from ..record import Recorder
 from .callers import LIBRARIES, caller_and_wrapper
-from .exchanges import Error
+from .exchange import Error
 from .marks import Marks
 from .traffic import Seen, Traffic
 
