@@ -150,7 +150,7 @@ def traced(**options: Any) -> Iterator[tuple[Captured, ManualClock]]:
 
 def only(captured: Captured) -> dict[str, Any]:
     """Gives the row of the one span that there must be."""
-    rows = captured.rows
+    rows = captured.generations
     assert len(rows) == 1, rows
     return rows[0]
 

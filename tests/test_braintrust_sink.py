@@ -171,8 +171,11 @@ def test_a_short_script_delivers_at_exit(
     assert len(braintrust_api.rows("P")) == 1
 
 
+@pytest.mark.parametrize("imported", ["openai", "braintrust, openai"])
 @pytest.mark.parametrize("fault", ["refuses", "hangs", "drips", "fails"])
-def test_exit_is_bounded_whatever_the_api_does(provider: ProviderServer, tmp_path: Path, fault: str) -> None:
+def test_exit_is_bounded_whatever_the_api_does(
+    provider: ProviderServer, tmp_path: Path, fault: str, imported: str
+) -> None:
     with BraintrustServer() as server:
         variables = {**server.env(), "BTTRACE_EXIT_TIMEOUT": "1.5"}
         if fault == "refuses":
@@ -188,7 +191,7 @@ def test_exit_is_bounded_whatever_the_api_does(provider: ProviderServer, tmp_pat
         began = time.monotonic()
         program = (
             "import time, atexit\n"
-            + CALL
+            + CALL.replace("openai", imported, 1)
             + "atexit.register(lambda: print(time.monotonic()))\nbegan = time.monotonic()\n"
         )
         done = hooked(program, variables, provider.env(), cwd=tmp_path)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
 import signal
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bttrace.journal import newest, printed, rows
-from bttrace.model import Attachment
-from bttrace.tree import Ink, drawn, traces
+from bttrace.journal import newest, rows
 from tests.doors import FOLDER, LOCAL, PYTHON, Finished, environment, finished, hooked
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
@@ -105,14 +101,6 @@ def test_the_console_shows_type_and_size(provider: ProviderServer, tmp_path: Pat
     assert "image/png 72 B" in done.err
 
 
-def test_a_tree_shows_the_first_attachments_and_how_many_more() -> None:
-    held = [Attachment("image/png", bytes(size)) for size in (999, 1_500, 2_345_678, 4, 5)]
-    [trace] = traces([{**_row("s", None, 1), "input": [{"a": held[:2]}], "output": held[2:]}])
-    assert list(drawn(trace, Ink(colours=False))) == [
-        "s  1.50 s  image/png 999 B  image/png 1.5 KB  image/png 2.35 MB  and 2 more attachments"
-    ]
-
-
 def test_run_prints_the_trees_at_exit_plain_without_a_terminal(
     provider: ProviderServer, tmp_path: Path
 ) -> None:
@@ -177,67 +165,9 @@ def test_show_without_a_journal_says_how_to_make_one(tmp_path: Path) -> None:
     assert "bttrace run --exporter local" in done.err
 
 
-def _row(span: str, parent: str | None, start: float, **more: object) -> dict[str, object]:
-    return {
-        "span_id": span, "root_span_id": "r", "span_parents": [parent] if parent else None,
-        "span_attributes": {"name": span}, "metrics": {"start": start, "end": start + 1.5}, **more,
-    }  # fmt: skip
-
-
-def test_a_tree_is_drawn_by_parents_and_starts() -> None:
-    found = [
-        _row("c", "b", 3),
-        _row("a", None, 1),
-        _row("d", "a", 4, error="E: bad\nmore"),
-        _row("b", "a", 2),
-    ]
-    [trace] = traces(found)
-    assert list(drawn(trace, Ink(colours=False))) == [
-        "a  1.50 s",
-        "├─ b  1.50 s",
-        "│  └─ c  1.50 s",
-        "└─ d  1.50 s",
-        "      E: bad",
-    ]
-
-
-def test_a_tree_in_colours_shows_errors_in_red_and_no_foreign_escapes() -> None:
-    [trace] = traces([_row("\x1b[2Jname", None, 1, error="\x1b[31mbad")])
-    text = "\n".join(drawn(trace, Ink(colours=True)))
-    assert "\x1b[31m\ufffd[31mbad\x1b[0m" in text
-    assert "\x1b[2J" not in text
-
-
-def test_a_span_without_its_parent_stands_as_a_root() -> None:
-    [trace] = traces([_row("b", "gone", 2)])
-    assert list(drawn(trace, Ink(colours=False))) == ["b  1.50 s"]
-
-
-def test_spans_that_are_each_others_parents_are_drawn_once() -> None:
-    [trace] = traces([_row("a", "b", 1), _row("b", "a", 2)])
-    assert list(drawn(trace, Ink(colours=False))) == ["a  1.50 s", "└─ b  1.50 s"]
-
-
-def test_only_the_last_traces_are_printed_when_there_are_many() -> None:
-    many = [{**_row("s", None, start), "root_span_id": str(start)} for start in range(30)]
-    lines = list(printed(many, sys.stderr, most=20))
-    assert lines[0] == "... 10 earlier traces are not shown"
-    assert len(lines) == 21
-
-
 def test_the_newest_journal_is_the_one_written_last(tmp_path: Path) -> None:
     assert newest(tmp_path) is None
     for name, age in (("b.jsonl", 2), ("a.jsonl", 1)):
         (tmp_path / name).write_text("")
         os.utime(tmp_path / name, ns=(-age * 10**9 + 10**18,) * 2)
     assert newest(tmp_path) == tmp_path / "a.jsonl"
-
-
-def test_a_tree_tells_only_the_counts_that_are_known() -> None:
-    row: dict[str, object] = {
-        "span_id": "a",
-        "span_attributes": {"name": "n"},
-        "metrics": {"start": 1, "prompt_tokens": 4},
-    }
-    [line] = printed([row], io.StringIO())
-    assert line.split("  ")[1:] == ["4 in"]

@@ -7,7 +7,7 @@ the process; what they have *told* Braintrust of, ours must not tell again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
@@ -47,6 +47,12 @@ class Neighbours(Protocol):
     def exported(self) -> Told | None:
         """Gives the span that another tracer has opened around the attempt that begins here."""
 
+    def awaits(self, execution: Execution) -> bool:
+        """Tells whether an execution's place is wanted at once, for another tracer's spans inside."""
+
+    def enter(self, execution: Execution) -> Callable[[], object] | None:
+        """Lets another tracer's spans hang in an awaited execution; gives what undoes it, if any."""
+
 
 class Ended(Protocol):
     """Something of the application's that has ended."""
@@ -63,6 +69,13 @@ class Ended(Protocol):
         """Gives what is known of it, if it is worth a span. Called once, on the writer thread."""
 
 
+class Open(Protocol):
+    """Something of the application's that exit ends."""
+
+    def leave(self) -> None:
+        """Ends it, because nothing more will come of it."""
+
+
 class Begun(Ended, Protocol):
     """Something of the application's that has begun and will end."""
 
@@ -73,14 +86,11 @@ class Begun(Ended, Protocol):
         """Gives what is known of it while its stream is being read. Called on the writer thread."""
 
 
-class Observation(Begun, Protocol):
+class Observation(Begun, Open, Protocol):
     """Something of the application's that is watched until it ends."""
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Takes chunks of its stream, in order. Called on the writer thread."""
-
-    def leave(self) -> None:
-        """Ends it, because nobody will read the rest of its stream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
+
+Return = Literal["by id", "in words", "nowhere"]
+"""How a tool's result goes back to the model: by its call's id, without it, or not, because the run ends."""
 
 _WEIGHED = 6  # levels of nested content that are weighed
 
@@ -152,6 +155,8 @@ def unnumbered(name: str) -> str:
 
 def arguments(given: object) -> object:
     """Gives a call's arguments parsed; those that are not JSON as the text that came."""
+    if given is None:
+        return {}
     if not isinstance(given, str):
         return given
     try:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Sink
+from .contracts import Begun, Ended, Observation, Open, Sink
 from .executions import Execution
 from .guard import guarded, say_once
 from .model import Span
@@ -56,7 +56,7 @@ class Recorder:
         self.sinks = tuple(sinks)
         self._trees = Trees(style, clock, ids, self._to_sinks)
         self._exit_timeout = exit_timeout
-        self._open: dict[int, Observation] = {}
+        self._open: dict[int, Open] = {}
         self._writer = guarded(self._run)
         self._remake()
         forks.follow(self)
@@ -69,14 +69,30 @@ class Recorder:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._asleep = True
+        self._hurried = False
         self._flushes: set[_Flush] = set()
         self._parked = False
         self._delivering = False
         self._starting = allocate_lock()
 
-    def begin(self, observation: Observation | Execution) -> None:
-        """Queues a call that offers tools, or an execution, as it begins. Never blocks."""
+    def root(self, execution: Execution) -> None:
+        """Makes an execution what everything else happens in that is in nothing else.
+
+        It is placed at once, so that a child forked at any time knows the place.
+        """
+        self._trees.root(execution)
+        self._rouse()
+
+    def begin(self, observation: Observation | Execution, *, at_once: bool = False) -> None:
+        """Queues a call that offers tools, or an execution, as it begins. Never blocks.
+
+        With `at_once`, the writer does not wait for more to come.
+        """
+        if at_once:
+            self._hurried = True
         self.put(observation, _BEGUN)
+        if at_once:
+            self._rouse()
 
     def put(self, observation: Observation | Execution, chunks: _What = None) -> None:
         """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
@@ -89,11 +105,11 @@ class Recorder:
         if self._asleep:
             self._rouse()
 
-    def opened(self, observation: Observation) -> None:
-        """Remembers a stream that is being read, so that exit can end it."""
+    def opened(self, observation: Open) -> None:
+        """Remembers a stream that is being read, or the run itself, so that exit can end it."""
         self._open[id(observation)] = observation
 
-    def closed(self, observation: Observation) -> None:
+    def closed(self, observation: Open) -> None:
         """Forgets a stream that has ended."""
         self._open.pop(id(observation), None)
 
@@ -144,9 +160,10 @@ class Recorder:
         self._asleep = True
         if not self._queue and self._wake.acquire(timeout=-1 if pause is None else pause):
             self._asleep = False
-            if not self._flushes and self.active and not self._parked:
+            if not self._flushes and self.active and not self._parked and not self._hurried:
                 self._wake.acquire(timeout=LINGER)
         self._asleep = False
+        self._hurried = False
 
     def _work(self) -> float | None:
         """Empties the queue, then lets the sinks send; gives the seconds until one wants to again."""
@@ -241,7 +258,7 @@ class Recorder:
     def _at_exit(self) -> None:
         if not self.active:
             return
-        for observation in list(self._open.values()):
+        for observation in reversed(list(self._open.values())):  # the run itself was opened first
             _left(observation)
         if not self._flush(self._exit_timeout, is_last=True).done.is_set():
             say_once(
@@ -314,7 +331,7 @@ def _flush(sink: Sink, deadline: float) -> bool:
     return sink.flush(deadline)
 
 
-def _leave(observation: Observation) -> None:
+def _leave(observation: Open) -> None:
     observation.leave()
 
 

@@ -16,7 +16,7 @@ _ERROR_WIDTH = 100
 _MOST_ATTACHMENTS = 3
 _KILO = 1000
 # What a row that merges cannot change (Braintrust's API, `_is_merge`).
-_KEPT = frozenset({"_is_merge", "id", "span_id", "root_span_id", "span_parents"})
+_PLACE = ("span_id", "root_span_id", "span_parents")
 _LINES = ("├─ ", "└─ ", "│  ")
 _PLAIN_LINES = ("|- ", "`- ", "|  ")
 
@@ -44,16 +44,13 @@ class Ink:
 
 
 def merged(rows: Iterable[Json]) -> list[Json]:
-    """Gives each span once: what came later for a row of the same id is laid over what came before."""
+    """Gives each span once, as it came last: rows are whole, and one that merges only keeps its place."""
     found: dict[object, Json] = {}
     for row in rows:
-        known = found.get(row.get("id")) if row.get("_is_merge") else None
-        if known is None:
-            found[row.get("id") or id(row)] = {
-                name: value for name, value in row.items() if name != "_is_merge"
-            }
-        else:
-            known.update({name: value for name, value in row.items() if name not in _KEPT})
+        known = found.get(row.get("id"), {}) if row.get("_is_merge") else {}
+        place = {name: known[name] for name in _PLACE if name in known}
+        told = {name: value for name, value in row.items() if name != "_is_merge"}
+        found[row.get("id") or id(row)] = {**told, **place}
     return list(found.values())
 
 
@@ -113,13 +110,14 @@ def _lines(
 def _figures(row: Json) -> Iterator[str]:
     metrics = json_object(row.get("metrics"))
     start, end = number(metrics.get("start")), number(metrics.get("end"))
-    if start is not None and end is not None:
-        yield _duration(end - start)
+    if start is not None:
+        yield "still open" if end is None else _duration(end - start)
     first_token = number(metrics.get("time_to_first_token"))
     if first_token is not None:
         yield f"first token {_duration(first_token)}"
-    prompt, completion = number(metrics.get("prompt_tokens")), number(metrics.get("completion_tokens"))
-    cached = number(metrics.get("prompt_cached_tokens"))
+    counts = {**json_object(at(row, "metadata.usage")), **metrics}  # of a turn, the sums of its calls
+    prompt, completion = number(counts.get("prompt_tokens")), number(counts.get("completion_tokens"))
+    cached = number(counts.get("prompt_cached_tokens"))
     of_which = f" ({cached:,} cached)" if cached else ""
     told = [
         *([f"{prompt:,}{of_which} in"] if prompt is not None else []),
@@ -127,16 +125,26 @@ def _figures(row: Json) -> Iterator[str]:
     ]
     if told:
         yield ", ".join(told)
-    cost = number(metrics.get("estimated_cost"))
+    cost = number(counts.get("estimated_cost"))
     if cost is not None:
         yield f"${cost:.4f}"
     retries = number(metrics.get("retries"))
     if retries:
         yield f"{retries} {'retry' if retries == 1 else 'retries'}"
     yield from _attached(row)
+    yield from _outcome(row)
     stream_end = text(at(row, "metadata.stream_end"))
     if stream_end not in (None, "exhausted"):
         yield f"stream {stream_end}"
+
+
+def _outcome(row: Json) -> Iterator[str]:
+    """Yields how a turn or a tool ended, unless it went well, and that a tool was not seen to run."""
+    status = text(at(row, "metadata.turn_status")) or text(at(row, "metadata.status"))
+    if status not in (None, "completed", "success") and row.get("error") is None:
+        yield _printable(status)
+    if at(row, "metadata.timing") == "inferred":
+        yield "inferred"
 
 
 def _attached(row: Json) -> Iterator[str]:

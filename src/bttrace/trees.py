@@ -14,7 +14,7 @@ from .contracts import Begun, Ended, Told
 from .evidence import Answer, Asked
 from .executions import Execution
 from .model import Caller, Facts, Metric, Span
-from .shape import Style, generation
+from .shape import Place, Style, generation
 from .turns import Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
@@ -49,6 +49,8 @@ class Trees:
         self._steps: dict[str, Step] = {}
         self._spans: list[tuple[Span, object]] = []
         self._streams: dict[object, Begun] = {}
+        self._root: Place | None = None
+        self._root_key: Execution | None = None
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
@@ -65,7 +67,7 @@ class Trees:
             return
         asked = opening.endpoint.conversation.asked(opening.request)
         if not self._turns.knows(asked):
-            self._peek()
+            self._peek(opening.started)
         self._turns.begin(observation, opening.started, asked, self._origin(observation, opening.caller))
         self._streams[observation] = observation
         self._keep()
@@ -83,7 +85,7 @@ class Trees:
         if not self._turns.is_running(ended):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             if not self._turns.knows(asked):
-                self._peek()
+                self._peek(facts.started)
             self._turns.begin(ended, facts.started, asked, self._origin(ended, facts.caller))
         place, adopter = self._turns.place(ended)
         span = generation(facts, place, self._style)
@@ -105,6 +107,12 @@ class Trees:
         self._put(self._services.steps(within, answer, () if own else did))
         self._keep()
 
+    def root(self, execution: Execution) -> None:
+        """Takes it that an execution began in which all else happens that is in no other."""
+        self.start(execution)
+        self._root = execution.placed[0]
+        self._root_key = execution
+
     def _put(self, steps: Iterable[Step]) -> None:
         """Takes steps that are written as they come, behind the spans that they stand in."""
         for step in steps:
@@ -121,13 +129,19 @@ class Trees:
             execution.call_id,
             execution.found,
             execution.asked_by,
+            execution.delegate,
+            execution.returns,
         )
         origin = self._origin(execution, Caller.of(execution.caller))
         if not self._turns.expects(run):
-            self._peek()
+            self._peek(at)
         self._turns.start(execution, at, run, origin)
-        execution.placed = self._turns.place_of(execution)
+        placed = execution.placed = self._turns.place_of(execution)
         self._keep()
+        if execution.awaited is not None:
+            if placed is not None and placed[1] is not None:
+                self.write(at, needed=placed[0].span_id)
+            execution.awaited.release()
 
     def stop(self, execution: Execution) -> None:
         """Takes it that an execution ended."""
@@ -136,11 +150,11 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
-        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error)
+        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         self._keep()
 
-    def _peek(self) -> None:
-        """Looks at what the streams that are being read have asked for so far.
+    def _peek(self, at: float) -> None:
+        """Looks at what the streams that are being read have asked for until now.
 
         An application may run a tool, or send its result, before it has read the stream to its end.
         """
@@ -148,25 +162,28 @@ class Trees:
             facts = stream.facts_so_far()
             if facts is not None and facts.endpoint.conversation is not None:
                 answer = facts.endpoint.conversation.answer(facts.response)
-                self._turns.hear(stream, facts.started + facts.duration, answer)
+                self._turns.hear(stream, max(at, facts.started), answer)
 
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
         parent = ended.parent
         within = ended.within
-        if within is not None and parent is within.parent:
+        if within is not None and (parent is within.parent or parent is within.current):
             return Origin(within=within, caller=caller)
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
         if isinstance(root, str) and isinstance(above, str):
             return Origin(within=None, root_span_id=root, span_id=above, adopter=parent, caller=caller)
+        if within is None and self._root is not None:
+            # In a forked child the execution is not known, and neither is it when it has ended: its place is.
+            return Origin(self._root_key, self._root.root_span_id, self._root.span_id, caller=caller)
         return Origin(within=within, caller=caller)
 
     # Writing.
 
-    def write(self, now: float) -> float | None:
-        """Writes what has ended and what is above it; gives the seconds until an open step is due."""
+    def write(self, now: float, *, needed: str | None = None) -> float | None:
+        """Writes what has ended or is needed, and what is above; gives the seconds until a step is due."""
         self._note()
         spans, self._spans = self._spans, []
-        above = {parent for span, _ in spans for parent in span.parents}
+        above = {parent for span, _ in spans for parent in span.parents} | {needed}
         for step in reversed(list(self._steps.values())):  # children before parents
             if step.ended is not None or step.place.span_id in above or now - step.started >= OPEN_AFTER:
                 above.update(step.place.parents)

@@ -81,6 +81,11 @@ class BraintrustServer:
         return [event for _, event in list(self._endpoints.rows.events)]
 
     @property
+    def clashes(self) -> list[str]:
+        """The ids of rows that came more than once in one insert, of which Braintrust can't tell which is the later."""
+        return list(self._endpoints.rows.clashes)
+
+    @property
     def attachments(self) -> dict[str, Attachment]:
         """The attachments by key."""
         return dict(self._endpoints.uploads.attachments)

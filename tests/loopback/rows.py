@@ -22,17 +22,29 @@ merge_row_batch.py of the rest."""
 
 @dataclass(slots=True)
 class Rows:
-    """Merged rows in order of first arrival, and every delivery that made them."""
+    """Merged rows in order of first arrival, and every delivery that made them.
+
+    `clashes` are the ids that came more than once in one request.
+    """
 
     deliveries: Counter[str] = field(default_factory=Counter)
     events: list[tuple[str, Row]] = field(default_factory=list)
+    clashes: list[str] = field(default_factory=list)
     _containers: dict[str, dict[str, Row]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def insert(self, container: str, events: list[Row]) -> list[str]:
-        """Takes valid events in; gives their row ids in the same order, made up where an event has none."""
+        """Takes the valid events of one request in; gives their row ids in the same order, made up where one has none.
+
+        Those of one id have no order, as braintrust 0.47's merge_row_batch.py says: here the first comes last.
+        """
         with self._lock:
-            return [self._insert(container, copy.deepcopy(event)) for event in events]
+            times = Counter(event["id"] for event in events if event.get("id"))
+            self.clashes += [identity for identity, count in times.items() if count > 1]
+            clashing = any(count > 1 for count in times.values())
+            order = reversed(events) if clashing else events
+            identities = [self._insert(container, copy.deepcopy(event)) for event in order]
+            return identities[::-1] if clashing else identities
 
     def of(self, container: str) -> list[Row]:
         """Copies of a container's merged rows; none if nothing ever arrived there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import CodeType
@@ -21,6 +21,7 @@ from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
+from ..values import plain
 from . import http
 from .bodies import Body
 from .firsts import heard
@@ -38,6 +39,7 @@ class Shared:
     recorder: Recorder
     provider: Provider
     settled: Settled = field(default_factory=Settled)
+    ask: Callable[[Call, Sequence[str]], object] | None = None  # for the tools that an answer asks for
 
 
 class Call:
@@ -55,6 +57,7 @@ class Call:
         "_fold",
         "_handed",
         "_heard",
+        "_is_timed",
         "_moments",
         "_placed",
         "_recorder",
@@ -74,6 +77,7 @@ class Call:
         "parent",
         "request",
         "response",
+        "seeks",
         "started",
         "stream_end",
         "streamed",
@@ -88,7 +92,6 @@ class Call:
         self._fold: Fold | None = None
         self._heard = False  # the first token and the first text of a raw body
         self._moments: Moments | None = None
-        self._handed: deque[list[Any]] = deque()  # the chunks that the writer has been given and not read
         self.client = type(client).__name__
         self.parent: Any = None
         self.within: Execution | None = None
@@ -98,13 +101,16 @@ class Call:
         self.response: Any = None
         self.headers: Any = None
         self.offers = False  # tools
+        self.seeks = False  # and looks for those that are asked for
+        self._is_timed = False  # the first token and the first text of a stream are known
         self.attempts = 0
         self.error: tuple[str, str, str | None] | None = None
         self.streamed = False
         self.stream_end: StreamEnd | None = None
         self.first_token: int | None = None
         self.first_text: int | None = None
-        self.chunks: list[Any] = []
+        self.chunks: list[object] = []
+        self._handed: deque[list[object]] = deque()
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
@@ -116,6 +122,23 @@ class Call:
     def first(self, chunk: object, at: int) -> bool:
         """Looks for the first token and the first text in a chunk; tells if both are known."""
         return heard(self, self._endpoint, chunk, at)
+
+    def see(self, chunk: object, at: int) -> object:
+        """Looks for what is timed in a chunk of a call that offers tools, and for those that it asks for.
+
+        Gives the chunk as it may be kept: a copy, where the application may add to what came with it.
+        Many put the rest of a tool call's arguments into the very object that its first delta brought.
+        """
+        self._is_timed = self._is_timed or self.first(chunk, at)
+        return plain(chunk) if self.seek(chunk) else chunk
+
+    def seek(self, answer: object) -> bool:
+        """Has the tools watched that an answer asks for; tells whether it asks for any."""
+        conversation, ask = self._endpoint.conversation, self._shared.ask
+        names = () if conversation is None else conversation.calls(answer)
+        if names and ask is not None:
+            ask(self, names)
+        return bool(names)
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
@@ -146,8 +169,7 @@ class Call:
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
         held = self.chunks
-        if self.offers:
-            self._handed.append(held)
+        self._handed.append(held)
         self.chunks = []
         self._recorder.put(self, held)
 
@@ -156,7 +178,7 @@ class Call:
         if self._fold is None:
             self._fold = self._endpoint.fold()
         while self._handed and self._handed.popleft() is not chunks:
-            pass  # a batch that never came, because too much was queued
+            pass  # these were dropped on their way
         for chunk in self._read(chunks):
             self._fold.add(chunk)
 
@@ -187,16 +209,22 @@ class Call:
         )
 
     def facts_so_far(self) -> Facts | None:
-        """Gives what is known of a call whose stream is, or was just now, being read; else `None`."""
+        """Gives what is known of a call whose stream is being read, or was; `None` for any other."""
         if not self.streamed or self.body is not None:
             return None
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.
         fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
-        latest, handed = self.chunks, list(self._handed)
-        for batch in handed if any(one is latest for one in handed) else [*handed, latest]:
-            for chunk in list(batch):
-                fold.add(chunk[1] if self.offers else chunk)
+        for chunk in self._unfolded():
+            fold.add(chunk)
         return self._told(fold.response(), None)
+
+    def _unfolded(self) -> list[object]:
+        """Gives the chunks that came and that the writer has not put to the others, which may be queued."""
+        last = self.chunks  # before what was handed over: the application's thread moves them there
+        handed = list(self._handed)
+        lists = handed if any(last is one for one in handed) else [*handed, last]
+        chunks: list[Any] = [chunk for held in lists for chunk in list(held)]
+        return [chunk for _, chunk in chunks] if self.offers else chunks
 
     def facts(self) -> Facts | None:
         """Gives what is known of the call; `None` if it asked after work that is not done, or is told."""

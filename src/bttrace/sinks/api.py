@@ -49,7 +49,7 @@ class BraintrustApi:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._api_url = config.api_url
-        self._project_id = config.project_id
+        self.project_id = config.project_id  # `None` until it is looked up
         self._org: Json | None = None
         self._transport = Transport()
 
@@ -129,9 +129,9 @@ class BraintrustApi:
         return named[0]
 
     def _project(self, deadline: float) -> str:
-        if self._project_id is None:
-            self._project_id = self._project_by_name(deadline)
-        return self._project_id
+        if self.project_id is None:
+            self.project_id = self._project_by_name(deadline)
+        return self.project_id
 
     def _project_by_name(self, deadline: float) -> str:
         name, org = self._config.project, self._config.org_name
@@ -175,7 +175,7 @@ class BraintrustApi:
                 "check the id, or set BRAINTRUST_PROJECT_NAME instead."
             )
         if insert and status == HTTPStatus.NOT_FOUND:
-            self._project_id = None  # it was deleted since; the next try finds or makes it again
+            self.project_id = None  # it was deleted since; the next try finds or makes it again
             return Unavailable(f"{where} no longer has project {own.project!r} (404)")
         if status == HTTPStatus.FORBIDDEN:
             return Refused(f"{where} does not let this key write to project {own.project!r} (403): {said}")

@@ -44,7 +44,7 @@ class JournalSink:
             return
         try:
             os.write(self._file, encoded(span.row(), self._reference) + b"\n")
-            self._kept += 1
+            self._kept += not span.merges
         except OSError as fault:
             self._lost += 1
             say_once(f"journal {self.path} can't be written ({fault.strerror}); spans are lost until it can.")

@@ -17,7 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..contracts import Told
+from ..executions import Execution
 from .adoption import current_parent
+from .nesting import Nesting
 
 # Within braintrust's folder: those who call an SDK's method for the application. Its `framework.py`,
 # which runs the tasks of an `Eval`, is none of them.
@@ -35,13 +37,19 @@ class Tracers:
     """
 
     def __init__(
-        self, first_parent: Callable[[], None], *, to_braintrust: bool, api_url: str | None = None
+        self,
+        first_parent: Callable[[], None],
+        *,
+        to_braintrust: bool,
+        api_url: str | None = None,
+        nesting: Nesting | None = None,
     ) -> None:
         self._first_parent: Callable[[], None] | None = first_parent
         self._to_braintrust = to_braintrust
         self._api_url = api_url
         self._wrappers: tuple[str, ...] = ()
         self._known: tuple[object, bool] = (None, False)
+        self._nesting = nesting
 
     @property
     def wrappers(self) -> tuple[str, ...]:
@@ -62,6 +70,14 @@ class Tracers:
             self._first_parent()
             self._first_parent = None
         return found
+
+    def awaits(self, execution: Execution) -> bool:
+        """Tells whether spans that the application makes with braintrust can hang in an execution."""
+        return self._nesting is not None and "braintrust" in sys.modules and self._nesting.awaits(execution)
+
+    def enter(self, execution: Execution) -> Callable[[], object] | None:
+        """Lets them hang in it; gives what undoes that."""
+        return None if self._nesting is None else self._nesting.enter(execution)
 
     def exported(self) -> Told | None:
         """Gives the OpenTelemetry span of the model call that is made here, if it goes to Braintrust."""

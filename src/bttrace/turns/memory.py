@@ -30,6 +30,7 @@ class Memory:
         self._answers: dict[str, tuple[Turn, Iteration]] = {}
         self._left: dict[str, tuple[Turn, Iteration]] = {}
         self._sessions: dict[tuple[str, str], str | None] = {}
+        self._unnumbered: dict[Turn, None] = {}
         self._summaries: dict[str, str] = {}
 
     # What is known.
@@ -76,6 +77,10 @@ class Memory:
         while len(self._summaries) > _TURNS:
             del self._summaries[next(iter(self._summaries))]
 
+    def unnumbered(self, turn: Turn) -> None:
+        """Takes it that results of tools go back to the model without ids."""
+        self._unnumbered[turn] = None
+
     def concluded(self, turn: Turn, answer: Answer) -> None:
         """Remembers the words that ended a turn, by which the next one of a conversation is known."""
         if answer.text is None or turn.prompt is None:
@@ -116,6 +121,38 @@ class Memory:
             return found
         return named if asked.brought and not asked.is_prompted else None
 
+    def retold(self, asked: Asked, within: object) -> Turn | None:
+        """Gives the one turn whose results a request can bring in words; each time only once.
+
+        It was opened in the same execution, all its tools have run, and the request repeats its
+        prompt and says more.
+        """
+        if not asked.offers or asked.brought or asked.continues is not None:
+            return None
+        found = [
+            turn
+            for turn in self._unnumbered
+            if turn.within is within
+            and turn.has_run
+            and turn.prompt is not None
+            and asked.prompts[-1:] != (turn.prompt,)
+            and any(one.startswith(turn.prompt) for one in asked.prompts)
+        ]
+        if len(found) != 1:
+            return None
+        self._unnumbered.pop(found[0])
+        return found[0]
+
+    def over(self, within: object) -> list[Turn]:
+        """Gives the turns that are over because the execution has ended that they were opened in.
+
+        Only those whose results go back in words: the last ones may go to nobody.
+        """
+        found = [turn for turn in self._unnumbered if turn.within is within and turn.has_run]
+        for turn in found:
+            self._unnumbered.pop(turn)
+        return found
+
     def _brought(self, asked: Asked, turn: Turn | None, root: str | None) -> tuple[Turn, Iteration] | None:
         ids = {result.id for result in asked.brought}
         votes: dict[Turn, list[Pending]] = {}
@@ -150,7 +187,8 @@ class Memory:
             waiting[:] = [call for call in waiting if call.is_free]
             free = [call for call in waiting if fits(call.asking.arguments, arguments)]
         if asked_by is not None:
-            free = [call for call in free if call.asked_by == asked_by]
+            keys = asked_by if isinstance(asked_by, tuple) else (asked_by,)
+            free = [call for call in free if call.asked_by in keys]
         return free[0] if free and _are_one(free) else None
 
     # What is forgotten.
@@ -162,6 +200,7 @@ class Memory:
 
     def _forget(self, turn: Turn) -> None:
         del self._turns[turn]
+        self._unnumbered.pop(turn, None)
         self._weight -= turn.weight
         for iteration in turn.iterations:
             for call in iteration.calls.values():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ..evidence import Compaction
+from ..media import attached
 from ..model import Caller, Json, Metric, Span, SpanType
 from ..shape import Place, Style, context, timestamp
 
@@ -78,8 +79,8 @@ class Step:
             name=self.name,
             type=_TYPES.get(self.kind, "task"),
             created=timestamp(self.started),
-            input=self.input if said or self.kind == "act" else None,
-            output=self.output if said else _without_content(self.output, self.kind),
+            input=attached(self.input) if said or self.kind == "act" else None,
+            output=attached(self.output) if said else _without_content(self.output, self.kind),
             error=self.error if said or self.error is None else self.error.partition(":")[0],
             metadata={name: value for name, value in self.metadata.items() if value is not None},
             metrics=metrics,

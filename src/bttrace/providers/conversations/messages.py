@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ...evidence import Answer, Asked, Asking, Result
 from ...model import Json
-from ...values import at, field, items, objects, text
+from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
 from .compactions import left, recalled, resumed, summaries
 from .served_blocks import USES, served
@@ -34,7 +34,7 @@ class MessagesConversation:
             blocks = _blocks(message)
             if message.get("role") == _MODEL:
                 calls = _asks(blocks)
-                if not calls:
+                if not calls and (brought or is_prompted):
                     break
                 echoed.update((call.id, call) for call in calls)
                 continue
@@ -78,8 +78,11 @@ class MessagesConversation:
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or a chunk asks for."""
-        block = field(answer, "content_block")
-        blocks = items(field(answer, "content")) if block is None else (block,)
+        fields = own(answer)
+        block, content = fields.get("content_block"), fields.get("content")
+        if block is None and not content:
+            return ()
+        blocks = items(content) if block is None else (block,)
         names = (text(field(one, "name")) for one in blocks if field(one, "type") == "tool_use")
         return tuple(name for name in names if name)
 

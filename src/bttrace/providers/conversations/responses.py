@@ -8,9 +8,11 @@ goes on from `previous_response_id`, from a `conversation`, or sends all items a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...evidence import Answer, Asked, Asking, Result, arguments
 from ...model import Json
-from ...values import at, field, items, objects, text
+from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
 from .compactions import summaries
 from .served_items import ALONE, is_served, served
@@ -47,7 +49,6 @@ class ResponsesConversation:
             if kind == "message" and item.get("role") == "assistant":
                 if is_models or brought or is_prompted:
                     break
-                is_models = True  # words beside the calls that came before them
             elif kind == "message" and item.get("role") == "user":
                 if is_models:
                     break
@@ -95,10 +96,13 @@ class ResponsesConversation:
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or an event asks for."""
-        if field(answer, "type") == "response.output_item.added":
-            output: tuple[object, ...] = (field(answer, "item"),)
+        fields = own(answer)
+        if fields.get("type") == "response.output_item.added":
+            output: Sequence[object] = (fields.get("item"),)
         else:
-            output = tuple(items(field(answer, "output")))
+            output = items(fields.get("output"))
+        if not output:
+            return ()
         names = (text(field(item, "name")) for item in output if field(item, "type") in _ASKING)
         return tuple(name for name in names if name)
 
