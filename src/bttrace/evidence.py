@@ -93,6 +93,7 @@ class Asked:
     came after what the model said last. `continues` is the id of the response it goes on from,
     `about` that of one that it asks for again, and `resumes` the ids of what a paused answer
     left unfinished. `said` is the user's last message that was answered, with the answer.
+    `concerns` are the ids of all calls in its history.
     One that `compacts` asks for nothing but a smaller context; one that `recalls` has, by its
     key, the summary that one made in the place of what was said before.
     """
@@ -109,6 +110,7 @@ class Asked:
     session: str | None = None
     said: tuple[str, str] | None = None
     compacts: bool = False
+    concerns: frozenset[str] = frozenset()
     recalls: str | None = None
 
 

@@ -12,125 +12,15 @@ anything; it is the error of an exchange only if that never comes to its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from ..clock import Clock
-from ..contracts import Begun, Ended, Opening
-from ..executions import Execution
-from ..model import Caller, Connection, Dialogue, Facts, Fold, Json, StreamEnd
-from ..values import at, json_object, number, plain, text
-from .firsts import heard
-from .moments import Moments
-
-Error = tuple[str, str | None]
-"""An error's kind and message."""
+from ..contracts import Begun, Ended
+from ..model import Connection, Dialogue, Json, StreamEnd
+from ..values import at, json_object, number, text
+from .exchange import Error, Exchange, Origin, Peer
 
 _LIMIT = 100  # exchanges of one connection that are open; beyond it the oldest is given up
-_ERROR_TEXT = 4000  # characters of an error's message that are kept
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the application was: its own braintrust span, and its frame."""
-
-    parent: object | None = None
-    caller: Caller | None = None
-    within: Execution | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is at the other end of a connection, and what its address says."""
-
-    provider: str
-    sdk: str
-    query: Mapping[str, str]
-
-
-class Exchange:
-    """What is known so far of one response."""
-
-    def __init__(self, kind: Connection, peer: Peer, clock: Clock, reading: int, asked: Json) -> None:
-        self._kind = kind
-        self._peer = peer
-        self._clock = clock
-        self._fold: Fold = kind.endpoint.fold()
-        self._moments = Moments(kind.endpoint)
-        self._heard = False  # the first token and the first text
-        self.first_token: int | None = None
-        self.first_text: int | None = None
-        self._ended = self._latest = self.started = reading
-        self._stream_end: StreamEnd | None = None
-        self.asked = asked
-        self.request: Json = {}
-        self.lane = text(asked.get("stream_id"))
-        self.origin = Origin()
-        self.error: Error | None = None
-
-    @property
-    def parent(self) -> object | None:
-        """Gives the application's own braintrust span that it asked in, if any."""
-        return self.origin.parent
-
-    @property
-    def within(self) -> Execution | None:
-        """Gives the observed execution that it asked in, if any."""
-        return self.origin.within
-
-    def add(self, reading: int, event: Json) -> None:
-        """Takes an event of the response."""
-        self._latest = reading
-        self._heard = self._heard or heard(self, self._kind.endpoint, event, reading)
-        self._moments.hear(event, reading)
-        self._fold.add(event)
-
-    def fail(self, reading: int, event: Json) -> None:
-        """Takes an `error` event."""
-        self._latest = reading
-        told = json_object(event.get("error")) or event
-        self.error = (
-            text(told.get("code")) or text(told.get("type")) or "error",
-            (text(told.get("message")) or "")[:_ERROR_TEXT] or None,
-        )
-
-    def end(self, stream_end: StreamEnd, reading: int | None = None) -> None:
-        """Ends it at a clock reading, or when it was last heard of."""
-        self._ended = self._latest if reading is None else reading
-        self._stream_end = stream_end
-
-    def opening(self) -> Opening | None:
-        """Gives what is known of it when the server has begun it."""
-        started = self._clock.epoch(self.started)
-        return Opening(self._kind.endpoint, json_object(plain(self.request)), started, self.origin.caller)
-
-    def facts_so_far(self) -> Facts | None:
-        """Gives what is known of it before it has ended."""
-        self._ended = self._latest
-        return self.facts()
-
-    def facts(self) -> Facts | None:
-        """Gives what is known of it."""
-        error_type, message = self.error or (None, None)
-        return Facts(
-            provider=self._peer.provider,
-            sdk=self._peer.sdk,
-            endpoint=self._kind.endpoint,
-            request=json_object(plain(self.request)),  # its items may still get their transcripts
-            response=self._fold.response(),
-            started=self._clock.epoch(self.started),
-            duration=(self._ended - self.started) / 1e9,
-            time_to_first_token=self._since_start(self.first_token),
-            time_to_first_text=self._since_start(self.first_text),
-            stream_end=self._stream_end,
-            error_type=error_type,
-            error_message=message,
-            caller=self.origin.caller,
-            moments=self._moments.told(self._clock.epoch),
-        )
-
-    def _since_start(self, reading: int | None) -> float | None:
-        return None if reading is None else (reading - self.started) / 1e9
 
 
 class Exchanges:

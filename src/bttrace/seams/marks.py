@@ -25,16 +25,14 @@ class Marks:
     asks: str
     pieces: bytes
     begins: bytes
-    ends: tuple[bytes, ...]
 
     def is_piece(self, message: bytes) -> bool:
         """Tells whether a message is of the many that neither begin nor end anything."""
         return message.find(self.pieces, 0, _END) >= 0
 
-    def begins_or_ends(self, message: bytes) -> tuple[bool, bool]:
-        """Tells whether a message begins a response, and whether it ends one or is an error."""
-        ends = message[:_END] + message[-_END:]
-        return self.begins in ends, any(mark in ends for mark in self.ends)
+    def begins_response(self, message: bytes) -> bool:
+        """Tells whether a message begins a response."""
+        return self.begins in message[:_END] + message[-_END:]
 
     def asking(self, message: Any) -> str | bytes | Json | None:
         """Gives a message that asks for a response, so that nobody can change it any more."""
@@ -56,5 +54,4 @@ def marks(row: Connection) -> Marks:
         f'"{row.asks}"',
         f'{row.pieces}"'.encode(),
         f'"{row.begins}"'.encode(),
-        tuple(f'"{kind}"'.encode() for kind in (*row.ends, "error")),
     )

@@ -11,6 +11,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import count
 from types import CodeType
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -21,11 +22,11 @@ from ..model import Caller, Connection, Facts, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
 from ..values import json_object
-from .exchanges import Error, Exchanges, Origin, Peer
+from .exchange import Error, Origin, Peer
+from .exchanges import Exchanges
 
 BATCH = 16  # messages that are held before the writer gets them
 _LIMIT = 10_000  # messages that are held when the writer does not come; beyond it the oldest are lost
-_NOTHING: list[object] = []
 
 Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None]
 """The application's braintrust span, its frame, and the execution that it is in."""
@@ -35,7 +36,7 @@ _Way = Literal["sent", "unsent", "received", "left"]
 class Traffic:
     """One connection as the recorder sees it."""
 
-    __slots__ = ("_address", "_exchanges", "_kind", "_passed", "_pid", "_provider", "_recorder")
+    __slots__ = ("_address", "_exchanges", "_kind", "_numbers", "_passed", "_pid", "_provider", "_recorder")
 
     parent = None
     within = None
@@ -47,50 +48,51 @@ class Traffic:
         self._provider = provider
         self._recorder = recorder
         self._address = address
-        self._passed: deque[tuple[int, _Way, Any, Any]] = deque(maxlen=_LIMIT)
+        self._passed: deque[tuple[int, int, _Way, Any, Any]] = deque(maxlen=_LIMIT)
+        self._numbers = count()
         self._exchanges: Exchanges | None = None
         self._pid = os.getpid()
 
     def sent(self, reading: int, message: str | bytes | Json, seen: Seen) -> None:
         """Takes a message by which the application asks for a response."""
-        self._passed.append((reading, "sent", message, seen))
-        self._recorder.put(self, _NOTHING)
+        self._recorder.put(self, [self._pass(reading, "sent", message, seen)])
 
     def unsent(self, reading: int, sent: int, error: Error) -> None:
         """Takes it that what was sent at a reading could not be."""
-        self._passed.append((reading, "unsent", sent, error))
-        self._recorder.put(self, _NOTHING)
+        self._recorder.put(self, [self._pass(reading, "unsent", sent, error)])
 
-    def received(self, reading: int, message: bytes, seen: Seen | None) -> None:
-        """Takes a message that the application received, with where it was if that may matter."""
-        passed = self._passed
-        passed.append((reading, "received", message, seen))
-        if not len(passed) % BATCH:
-            self._recorder.put(self, _NOTHING)
+    def received(self, reading: int, message: bytes, seen: Seen | None, *, is_piece: bool = False) -> None:
+        """Takes a message that the application received.
 
-    def hand_over(self) -> None:
-        """Has the writer take what passed."""
-        self._recorder.put(self, _NOTHING)
+        Pieces can wait; what has come whole, such as a call of a tool, may be acted on at once.
+        """
+        number = self._pass(reading, "received", message, seen)
+        if not is_piece or not len(self._passed) % BATCH:
+            self._recorder.put(self, [number])
 
     def end(self, stream_end: StreamEnd, error: Error | None = None) -> None:
         """Ends what is open on the connection. A forked child's copy ends nothing."""
         if self._pid == os.getpid():
-            self._passed.append((self._recorder.clock.now(), "left", stream_end, error))
-            self._recorder.put(self, _NOTHING)
+            self._recorder.put(self, [self._pass(self._recorder.clock.now(), "left", stream_end, error)])
 
     def leave(self) -> None:
         """Ends what is open, because nobody will read on."""
         self.end("dropped")
 
-    def fold(self, _chunks: Sequence[object]) -> None:
-        """Takes everything that has passed."""
+    def _pass(self, reading: int, way: _Way, what: Any, more: Any) -> int:
+        number = next(self._numbers)
+        self._passed.append((number, reading, way, what, more))
+        return number
+
+    def fold(self, chunks: Sequence[Any]) -> None:
+        """Takes what has passed up to a number: what came after must not overtake a tool that began."""
         if self._exchanges is None:
             recorder = self._recorder
             self._exchanges = Exchanges(
                 self._kind, self._peer(), recorder.clock, recorder.began, recorder.finish
             )
-        while self._passed:
-            _take(self._exchanges, *self._passed.popleft())
+        while self._passed and self._passed[0][0] <= chunks[-1]:
+            _take(self._exchanges, *self._passed.popleft()[1:])
 
     def facts(self) -> Facts | None:
         """Gives none: the exchanges have them."""

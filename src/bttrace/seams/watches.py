@@ -18,7 +18,7 @@ from ..guard import guarded
 from ..model import Json, Provider
 from ..record import Recorder
 from .callers import LIBRARIES, caller_and_wrapper
-from .exchanges import Error
+from .exchange import Error
 from .marks import Marks
 from .traffic import Seen, Traffic
 
@@ -55,12 +55,10 @@ class Watches:
         reading = self._now()
         content = message if isinstance(message, bytes) else message.encode()
         if watch.marks.is_piece(content):
-            watch.traffic.received(reading, content, None)
+            watch.traffic.received(reading, content, None, is_piece=True)
             return
-        begins, ends = watch.marks.begins_or_ends(content)
+        begins = watch.marks.begins_response(content)
         watch.traffic.received(reading, content, self._seen() if begins else None)
-        if begins or ends:
-            watch.traffic.hand_over()
 
     def ask(
         self, sender: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -105,10 +105,7 @@ class Memory:
         """Gives the turn that a request repeats or goes on from, whatever it asks for."""
         if asked.continues is not None and asked.continues in self._answers:
             return self._answers[asked.continues][0]
-        brought = (result.id for result in asked.brought)
-        found = [
-            call.turn for identity in (*brought, *asked.echoed) for call in self._calls.get(identity, ())
-        ]
+        found = [call.turn for identity in asked.concerns for call in self._calls.get(identity, ())]
         return max(found, key=lambda turn: turn.touched, default=None)
 
     def matched(self, asked: Asked, root: str | None) -> tuple[Turn, Iteration] | None:

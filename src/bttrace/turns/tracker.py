@@ -122,8 +122,8 @@ class Turns:
             self._running[key] = _Generation(None, None, parent, adopter, origin.within)
 
     def knows(self, asked: Asked) -> bool:
-        """Tells whether the results that a request brings, if any, are those of a turn."""
-        return not asked.brought or self._memory.matched(asked, None) is not None
+        """Tells whether what a request brings or asks for again, if anything, is a turn's."""
+        return not (asked.brought or asked.about) or self._memory.matched(asked, None) is not None
 
     def expects(self, run: Run) -> bool:
         """Tells whether an execution can be told where it belongs."""

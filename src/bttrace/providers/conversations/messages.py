@@ -56,6 +56,7 @@ class MessagesConversation:
             resumes=(_own(_blocks(last)) if last.get("role") == _MODEL else frozenset()) | resumed(messages),
             said=said(messages),
             compacts=bool(request.get("compaction")),
+            concerns=frozenset(call.id for message in messages for call in _asks(_blocks(message))),
             recalls=recalled(messages),
         )
 

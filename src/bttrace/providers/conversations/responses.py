@@ -71,6 +71,7 @@ class ResponsesConversation:
             session=_session(request),
             said=said(listed),
             compacts=bool(listed) and listed[-1].get("type") == "compaction_trigger",
+            concerns=concerned(listed),
             recalls=next(reversed(summaries(listed)), None),
         )
 
@@ -104,6 +105,11 @@ class ResponsesConversation:
             return ()
         names = (text(field(item, "name")) for item in output if field(item, "type") in _ASKING)
         return tuple(name for name in names if name)
+
+
+def concerned(listed: list[Json]) -> frozenset[str]:
+    """Gives the ids of all calls in a history."""
+    return frozenset(identity for item in listed if (identity := text(item.get("call_id"))))
 
 
 def _asking(item: Json) -> Asking | None:
