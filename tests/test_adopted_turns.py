@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import textwrap
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import braintrust
 import pytest
 
+from bttrace import config
+from bttrace.executions import Execution
+from bttrace.model import Metric, Span
+from bttrace.shape import timestamp
+from bttrace.sinks.adoption import Adopted
+from bttrace.sinks.braintrust import BraintrustSink
+from bttrace.sinks.nesting import Nesting
 from tests.doors import PYTHON, ROOT, Finished, environment, finished
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
@@ -141,6 +152,35 @@ def test_what_the_application_traces_in_a_tool_hangs_in_it_however_slow_braintru
         afterwards = "afterwards *" if mode == "on_its_own" else ""
         assert outline(server.rows("Theirs")) == afterwards
         assert server.clashes == []
+
+
+def test_an_execution_whose_place_does_not_come_goes_on_and_others_do_not_wait() -> None:
+    nesting = Nesting(BraintrustSink(config.read({}, {})), None)
+    execution = Execution("tool", "search", {}, 0)
+    execution.parent = braintrust.NOOP_SPAN
+    assert nesting.awaits(execution)
+    execution.awaited = threading.Lock()
+    execution.awaited.acquire()
+    began = time.monotonic()
+    assert nesting.enter(execution) is None
+    assert 0.01 < time.monotonic() - began < 1
+    assert not nesting.awaits(execution)
+
+
+def test_only_so_many_spans_are_kept_and_those_that_are_open_longest() -> None:
+    adopted = Adopted()
+    steps = [_step(str(number), ended=number > 0) for number in range(2002)]
+    for step in steps:
+        assert adopted.write(step, braintrust.NOOP_SPAN)
+    kept = [step.span_id for step in steps if adopted.made(step.span_id) is not None]
+    assert kept == ["0", *(str(number) for number in range(3, 2002))]
+    assert adopted.write(replace(steps[0], merges=True), braintrust.NOOP_SPAN)
+    assert not adopted.write(replace(steps[1], merges=True), braintrust.NOOP_SPAN)
+
+
+def _step(name: str, *, ended: bool) -> Span:
+    metrics: dict[Metric, float] = {"start": 1.0, **({"end": 2.0} if ended else {})}
+    return Span(name, name, "trace", (), "step", "task", timestamp(1.0), metrics, {}, {})
 
 
 @pytest.mark.parametrize("delay", [0, 0.5])
