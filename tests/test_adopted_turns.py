@@ -272,6 +272,20 @@ def test_a_loop_that_braintrusts_wrapper_tells_of_is_not_told_again() -> None:
         assert len(named(server.rows("Theirs"), "look up Paris")) == 1
 
 
+def test_a_loop_that_braintrusts_instrumentation_tells_of_leaves_us_its_tools() -> None:
+    with BraintrustServer() as server:
+        ran(server, "instrumented")
+        ours = server.rows("Ours")
+        assert sorted(row["span_attributes"]["name"] for row in ours) == [
+            "tool.call (delegate)",
+            "tool.call (fail)",
+            "tool.call (search)",
+            "tool.call (search)",
+        ]
+        told = [row for row in server.rows("Theirs") if "tokens" in row["metrics"]]
+        assert [row["span_attributes"]["name"] for row in told] == ["Chat Completion"] * 5
+
+
 def test_in_the_applications_span_the_wrappers_calls_and_our_tools_are_brothers() -> None:
     with BraintrustServer() as server:
         ran(server, "wrapped_inside_a_span")

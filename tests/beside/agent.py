@@ -203,6 +203,12 @@ def wrapped() -> None:
     answer("weather?", TOOLS, braintrust.wrap_openai(openai.OpenAI()))
 
 
+def instrumented() -> None:
+    logging_to("Theirs")
+    braintrust.auto_instrument()
+    answer("weather?", TOOLS)
+
+
 def wrapped_inside_a_span() -> None:
     with logging_to("Theirs").start_span(name="outer"):
         answer("weather?", TOOLS, braintrust.wrap_openai(openai.OpenAI()))
