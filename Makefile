@@ -1,6 +1,7 @@
 # make demo    set up, run two real agents under the hook, print what was traced
 # make test    set up, check and test everything
 # make matrix  test old and new versions of the SDKs, of braintrust, of wrapt and of Python
+# make test-frameworks  test agents of five frameworks, each in an environment of its own
 # make bench   set up, measure
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KIN := $(VENV)/.kin
 
-.PHONY: demo test lint matrix bench clean
+.PHONY: demo test lint matrix test-frameworks bench clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bttrace needs Python 3.10 or newer; say which: make PYTHON=python3.12 ...")'
@@ -18,7 +19,7 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Eight SDKs more, which only the tests need: a demo shall not wait for them.
+# Eight SDKs more, and mcp, which only the tests need: a demo shall not wait for them.
 $(KIN): $(READY) requirements-kin.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-kin.lock
 	@touch $@
@@ -41,9 +42,13 @@ lint: $(READY)
 test: lint $(KIN)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 	$(BIN)/python -m tests.matrix --quick
+	$(BIN)/python -m tests.frameworks --quick
 
 matrix:
 	$(PYTHON) -m tests.matrix
+
+test-frameworks:
+	$(PYTHON) -m tests.frameworks
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

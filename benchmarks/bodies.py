@@ -34,14 +34,22 @@ _HEAD = {"id": "chatcmpl-bench", "created": 1767225600, "model": "gpt-4o-mini"}
 _MESSAGE = {"role": "assistant", "content": "Mild and mostly dry, with some wind from the sea. " * 3}
 
 QUESTION = json.dumps({"model": "gpt-4o-mini", "messages": _TALK, "tools": _TOOLS}).encode()
-ANSWER = json.dumps(
-    {
-        **_HEAD,
-        "object": "chat.completion",
-        "choices": [{"index": 0, "message": _MESSAGE, "logprobs": None, "finish_reason": "stop"}],
-        "usage": _USAGE,
-    }
-).encode()
+
+
+def answer(*asked: str) -> dict[str, object]:
+    """Gives an answer in words, or one that asks for tools."""
+    function = {"arguments": '{"city": "Lisbon", "days": 3}'}
+    calls = [
+        {"id": f"call_{index}", "type": "function", "function": {**function, "name": name}}
+        for index, name in enumerate(asked)
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls} if calls else _MESSAGE
+    reason = "tool_calls" if calls else "stop"
+    choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}]
+    return {**_HEAD, "object": "chat.completion", "choices": choices, "usage": _USAGE}
+
+
+ANSWER = json.dumps(answer()).encode()
 
 
 def messages() -> list[Any]:

@@ -150,7 +150,14 @@ def traced(**options: Any) -> Iterator[tuple[Captured, ManualClock]]:
 
 def only(captured: Captured) -> dict[str, Any]:
     """Gives the row of the one span that there must be."""
-    rows = captured.rows
+    rows = captured.generations
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+def generated(captured: Captured) -> dict[str, Any]:
+    """Gives the row of the one model call that there must be, whatever stands around it."""
+    rows = [row for row in captured.rows if row["span_attributes"]["type"] == "llm"]
     assert len(rows) == 1, rows
     return rows[0]
 

@@ -22,7 +22,7 @@ SESSION = {
     "output_modalities": ["audio"],
     "max_output_tokens": "inf",
     "tool_choice": "auto",
-    "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}],
+    "tools": [],
     "audio": {"output": {"voice": "marin"}},
 }
 USAGE = {

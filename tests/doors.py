@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bttrace.path import folder
+from bttrace.tree import merged
 from tests.matrix.interpreters import candidates
 
 ROOT = Path(__file__).parents[1]
@@ -100,8 +101,9 @@ def hooked(code: str, *variables: Mapping[str, str], cwd: Path) -> Finished:
 
 
 def journal_rows(journals: Path) -> list[dict[str, Any]]:
-    """The rows of every journal in a folder."""
-    return [json.loads(line) for file in journals.glob("*.jsonl") for line in file.read_text().splitlines()]
+    """The rows of every journal in a folder, merged."""
+    lines = (line for file in journals.glob("*.jsonl") for line in file.read_text().splitlines())
+    return merged(json.loads(line) for line in lines)
 
 
 @cache

@@ -30,22 +30,6 @@ def told(response: Any) -> list[object]:
     ]
 
 
-def outcome(act: Callable[[], Any]) -> object:
-    """Gives what an act returns, or what it raises."""
-    try:
-        return act()
-    except Exception as error:
-        return type(error), str(error)
-
-
-async def aoutcome(act: Any) -> object:
-    """Gives what an awaitable gives, or what it raises."""
-    try:
-        return await act
-    except Exception as error:
-        return type(error), str(error)
-
-
 def seen_alike(
     seen: Seen, api: Api, provider: ProviderServer, spans: int, reply: Reply | None = None
 ) -> list[dict[str, Any]]:

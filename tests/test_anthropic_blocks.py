@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from tests.apis import BETA, MESSAGES, Api, only, traced
+from tests.apis import BETA, MESSAGES, Api, generated, traced
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import MESSAGE_USAGE, content, content_stream
 
@@ -135,7 +135,7 @@ def asked(
             assert [chunk.type for chunk in resource.create(**{**api.given, **given}, stream=True)]
         else:
             assert resource.create(**{**api.given, **given}).id == "msg_loopback"
-        return only(captured)
+        return generated(captured)
 
 
 @OF_EACH
@@ -159,7 +159,7 @@ def test_the_same_asynchronously(api: Api, blocks: Any, provider: ProviderServer
     provider.route("/v1/messages", content_stream(blocks))
     with traced() as (captured, _):
         asyncio.run(ask())
-        assert only(captured)["output"]["content"] == blocks
+        assert generated(captured)["output"]["content"] == blocks
 
 
 class TestWhatStandsBesideTheContent:

@@ -386,7 +386,7 @@ class TestToolRunner:
         with traced() as (captured, _):
             runner = client.beta.messages.tool_runner(**MESSAGES.given, tools=[anthropic.beta_tool(weather)])
             assert runner.until_done().content[0].text == "It is 4 degrees."
-            rows = captured.rows
+            rows = captured.generations
         assert [row["metadata"]["finish_reason"] for row in rows] == ["tool_use", "end_turn"]
         assert len(rows[0]["input"]) == 1
         assert rows[1]["input"][-1]["content"][0]["tool_use_id"] == "call_2"

@@ -213,7 +213,7 @@ class TestUnseen:
         with capture(capture_content=False) as captured:
             self.run()
             rows = captured.rows
-        assert [row["metadata"]["tools"] for row in rows] == [["weather"]] * 2
+        assert [row["metadata"]["response_id"] for row in rows] == ["resp_1", "resp_2"]
         assert not any(
             word in json.dumps(rows) for word in ("Be brief", "What is it", "It's", "Hello", "cødé")
         )

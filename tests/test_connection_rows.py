@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bttrace.clock import SystemClock
-from bttrace.contracts import Ended
+from bttrace.contracts import Begun, Ended
 from bttrace.model import Connection
 from bttrace.providers.openai import realtime
 from bttrace.providers.openai.realtime import CONNECTIONS, REALTIME, Conversation, RealtimeFold
@@ -204,8 +204,9 @@ EVENTS = st.builds(
 @each_row
 @given(told=st.lists(st.tuples(st.booleans(), EVENTS), max_size=12))
 def test_no_event_is_too_odd(row: Connection, told: list[tuple[bool, dict[str, Any]]]) -> None:
+    begun_by: list[Begun] = []
     ended: list[Ended] = []
-    exchanges = Exchanges(row, Peer("openai", "openai", {}), SystemClock(), ended.append)
+    exchanges = Exchanges(row, Peer("openai", "openai", {}), SystemClock(), begun_by.append, ended.append)
     for reading, (was_sent, odd) in enumerate(told):
         (exchanges.sent if was_sent else exchanges.received)(reading, odd, Origin())
     exchanges.leave(len(told), "closed", None)

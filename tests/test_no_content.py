@@ -36,7 +36,7 @@ def test_what_was_said_stays_here(*, streamed: bool) -> None:
         )
         if streamed:
             list(answer)
-        [row] = captured.rows
+        [row] = captured.generations
     assert SECRET not in json.dumps(row)
     assert row["metadata"]["tools"] == ["look_up"]
     assert row["metadata"]["model"] == "gpt-4o-mini-2024-07-18"
@@ -49,7 +49,7 @@ def test_an_error_is_reduced_to_its_type() -> None:
         provider.reply(replies.openai_error(400, SECRET))
         with pytest.raises(openai.BadRequestError, match=SECRET):
             _client(provider).chat.completions.create(model="m", messages=[])
-        [row] = captured.rows
+        [row] = captured.generations
     assert row["error"] == "BadRequestError"
     assert SECRET not in json.dumps(row)
 
@@ -58,5 +58,5 @@ def test_a_page_instead_of_an_answer_stays_here_too() -> None:
     with ProviderServer() as provider, capture(capture_content=False) as captured:
         provider.reply(replies.html(200, SECRET))
         _client(provider).chat.completions.create(model="m", messages=[])
-        [row] = captured.rows
+        [row] = captured.generations
     assert SECRET not in json.dumps(row)

@@ -81,6 +81,7 @@ def test_enable_imports_nothing_but_our_light_modules(tmp_path: Path, off: str) 
         "bttrace.guard",
         "bttrace.imports",
         "bttrace.providers",
+        "bttrace.registries",
         "bttrace.session",
     }
     assert hooked == bare

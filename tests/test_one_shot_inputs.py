@@ -9,7 +9,7 @@ import pytest
 
 from tests.apis import BETA, CHAT, MESSAGES, RESPONSES, Api, each_api, only, traced
 from tests.loopback.provider import ProviderServer
-from tests.parity import aoutcome, outcome
+from tests.outcomes import aoutcome, outcome
 
 TALK: list[Any] = [
     {"role": "user", "content": "one"},
@@ -82,7 +82,7 @@ def test_an_iterator_is_read_as_the_sdk_alone_reads_it(
     provider.requests.clear()
     with traced() as (captured, _):
         assert called() == bare
-        rows = captured.rows
+        rows = captured.generations
     assert [(request.path, request.body) for request in provider.requests] == asked
     if asked:
         [row] = rows

@@ -56,9 +56,6 @@ def test_a_response_of_text() -> None:
             "api": "realtime",
             "max_tokens": "inf",
             "tool_choice": "auto",
-            "tools": [
-                {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-            ],
             "response_id": "resp_1",
             "finish_reason": "completed",
             "stream_end": "exhausted",

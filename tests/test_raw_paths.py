@@ -8,7 +8,8 @@ import pytest
 
 from tests.apis import SAID, Api, each_api
 from tests.loopback.provider import ProviderServer
-from tests.parity import Seen, aoutcome, outcome, seen_alike, told
+from tests.outcomes import aoutcome, outcome
+from tests.parity import Seen, seen_alike, told
 
 MINE = {"extra_headers": {"x-mine": "1"}}
 

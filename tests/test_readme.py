@@ -64,7 +64,8 @@ def test_each_door_delivers_to_braintrust(command: str, tmp_path: Path) -> None:
             command.replace("BRAINTRUST_API_KEY=...", f"BRAINTRUST_API_KEY={server.key}"), tmp_path, address
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert len(server.rows("My Project")) == 3
+        names = [row["span_attributes"]["name"] for row in server.rows("My Project")]
+        assert [names.count(name) for name in ("agent turn", "llm.generation (gpt-5.4-mini)")] == [1, 3]
 
 
 def test_every_command_is_run_or_sets_up() -> None:

@@ -86,7 +86,7 @@ def replayed(server: str) -> dict[str, Replayed]:
         warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's, of models that are old by now
         for exchange_id, exchange in RECORDED.items():
             errors[exchange_id] = sent(exchange, oai, ant)
-        rows = captured.rows
+        rows = captured.generations
     assert len(rows) == len(RECORDED)
     return {
         exchange_id: Replayed(RECORDED[exchange_id], row, error)

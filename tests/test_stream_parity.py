@@ -14,7 +14,8 @@ import pytest
 
 from tests.apis import CHAT, RESPONSES, SAID, Api, each_api
 from tests.loopback.provider import ProviderServer
-from tests.parity import aoutcome, outcome, seen_alike, told
+from tests.outcomes import aoutcome, outcome
+from tests.parity import seen_alike, told
 
 each_openai = pytest.mark.parametrize("api", [CHAT, RESPONSES], ids=repr)
 

@@ -35,6 +35,10 @@ def enable(**options: Option) -> None:
     - `journal_dir`: the folder of the local journal;
     - `span_names`: `"turn"` or `"braintrust"`;
     - `providers`: descriptions of further SDKs, `"module:PROVIDER"`, several with commas;
+    - `tools`: what holds tools of the application, `"module:attribute"`, several with commas;
+    - `workflows` and `tasks`: functions to trace as such, `"module:function"` or `"module:Class.method"`,
+      with wildcards, several with commas;
+    - `discover_tools`: `False` observes no tool functions but those of known registries;
     - `environment_type` (`"ci"`, `"server"`, `"local"`) and `environment_name`: where it runs, told from the
       variables of the best known platforms unless given;
     - `exit_timeout`: the most that the exit of the process may wait, in seconds.

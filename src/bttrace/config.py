@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Value = str | float | bool | None
 
 ENV_FILE = ".env.braintrust"
+RUN_WORKFLOW_VARIABLE = (
+    "BTTRACE_RUN_WORKFLOW"  # set by `bttrace run --workflow`: what that process's run is called
+)
 RUN_VARIABLE = "BTTRACE_RUN_PID"  # set by `bttrace run`: the process whose trees are printed when it ends
 _PARENTS = 64  # how far up braintrust 0.47 (`env.py`) looks for its env file
 _TRUE = ("true", "1", "yes", "y", "on")
@@ -26,6 +29,10 @@ _FALSE = ("false", "0", "no", "n", "off")
 _EXPORTERS = ("braintrust", "local", "console", "none")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _SECRETS = ("api_key",)
+_PATTERNS = (
+    "it must be module:function or module:Class.method, several with commas; "
+    "the function's part may hold * and ? as in a shell, the module's part may end in .*"
+)
 
 # option -> variable, kind (what is allowed), default
 _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
@@ -42,6 +49,10 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "exit_timeout": ("BTTRACE_EXIT_TIMEOUT", "seconds", 5.0),
     "span_names": ("BTTRACE_SPAN_NAMES", ("turn", "braintrust"), "turn"),
     "providers": ("BTTRACE_PROVIDERS", "names", None),
+    "tools": ("BTTRACE_TOOLS", "paths", None),
+    "workflows": ("BTTRACE_WORKFLOWS", "patterns", None),
+    "tasks": ("BTTRACE_TASKS", "patterns", None),
+    "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -70,6 +81,10 @@ class Config:
     exit_timeout: float
     span_names: str
     providers: str | None
+    tools: str | None
+    workflows: str | None
+    tasks: str | None
+    discover_tools: bool
     log: str
     environment_type: str | None
     environment_name: str | None
@@ -139,18 +154,38 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     if kind == "exporters":
         bad = [name.strip() for name in low.split(",") if name.strip() and name.strip() not in _EXPORTERS]
         return (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas") if bad else (low, "")
-    if kind == "names":
-        good = all(_names(part) for part in text.split(",") if part.strip())
+    if kind in ("names", "paths"):
+        good = all(_names(part, kind) for part in text.split(",") if part.strip())
         return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
+    if kind == "patterns":
+        good = all(_selects(part) for part in text.split(",") if part.strip())
+        return (text, "") if good else (None, _PATTERNS)
     if isinstance(kind, tuple):
         return (low, "") if low in kind else (None, f"allowed are {', '.join(kind)}")
     return text, ""
 
 
-def _names(part: str) -> bool:
-    """Tells whether a part reads `module:ATTRIBUTE`."""
+def _names(part: str, kind: str) -> bool:
+    """Tells whether a part reads `module:ATTRIBUTE`, where a path may have attributes of attributes."""
     module, _, attribute = part.strip().partition(":")
-    return attribute.isidentifier() and all(name.isidentifier() for name in module.split("."))
+    names = module.split(".") + (attribute.split(".") if kind == "paths" else [attribute])
+    return all(name.isidentifier() for name in names)
+
+
+def _selects(part: str) -> bool:
+    """Tells whether a part reads `module:function` or `module:Class.method`, with wildcards."""
+    module, _, path = part.strip().partition(":")
+    names = path.translate(dict.fromkeys(map(ord, "*?[]!-"), "_")).split(".")
+    package = module.removesuffix(".*")
+    return all(name.isidentifier() for name in names) and all(
+        name.isidentifier() for name in package.split(".")
+    )
+
+
+def modules(patterns: str | None) -> list[str]:
+    """Gives the modules that patterns name, each once; one that ends in `.*` is every one below."""
+    parts = [part.strip() for part in (patterns or "").split(",")]
+    return list(dict.fromkeys(part.partition(":")[0] for part in parts if part))
 
 
 def _seconds(text: str) -> tuple[Value, str]:
@@ -219,6 +254,12 @@ def _unquoted(value: str) -> str:
         if character == "#" and (position == 0 or value[position - 1].isspace()):
             return value[:position].rstrip()
     return value
+
+
+def run_workflow(environ: Mapping[str, str]) -> str | None:
+    """Gives what the run of this very process is called as a workflow, if `bttrace run` made it one."""
+    is_run = environ.get(RUN_VARIABLE) == str(os.getpid())
+    return environ.get(RUN_WORKFLOW_VARIABLE) or None if is_run else None
 
 
 def known_variables() -> Sequence[str]:

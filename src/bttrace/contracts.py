@@ -69,11 +69,15 @@ class Ended(Protocol):
         """Gives what is known of it, if it is worth a span. Called once, on the writer thread."""
 
 
-class Observation(Ended, Protocol):
-    """Something of the application's that is watched until it ends."""
+class Open(Protocol):
+    """Something of the application's that exit ends."""
 
-    def fold(self, chunks: Sequence[object]) -> None:
-        """Takes chunks of its stream, in order. Called on the writer thread."""
+    def leave(self) -> None:
+        """Ends it, because nothing more will come of it."""
+
+
+class Begun(Ended, Protocol):
+    """Something of the application's that has begun and will end."""
 
     def opening(self) -> Opening | None:
         """Gives what is known of it when it begins, if anything is. Called on the writer thread."""
@@ -81,8 +85,12 @@ class Observation(Ended, Protocol):
     def facts_so_far(self) -> Facts | None:
         """Gives what is known of it while its stream is being read. Called on the writer thread."""
 
-    def leave(self) -> None:
-        """Ends it, because nobody will read the rest of its stream."""
+
+class Observation(Begun, Open, Protocol):
+    """Something of the application's that is watched until it ends."""
+
+    def fold(self, chunks: Sequence[object]) -> None:
+        """Takes chunks of its stream, in order. Called on the writer thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
+
+Return = Literal["by id", "in words", "nowhere"]
+"""How a tool's result goes back to the model: by its call's id, without it, or not, because the run ends."""
 
 _WEIGHED = 6  # levels of nested content that are weighed
 
@@ -38,13 +41,46 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A tool that the provider ran by itself while it answered."""
+    """A tool that the provider ran by itself while it answered.
+
+    Without a name it was asked for in an answer before, and this one brings its result. Until it
+    `is_done`, it has none. `error` is what is known of how it `failed`: a code, or a kind
+    and a message with a colon between.
+    """
 
     id: str
-    name: str
+    name: str | None
     arguments: object = None
     result: object = None
     error: str | None = None
+    failed: bool = False
+    is_done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What the provider did by itself to make the context smaller.
+
+    `trigger` is what made it do so, `counts` are of tokens before and after, and of what was
+    cleared, as far as they are known. `key` names it among the moments of a stream.
+    """
+
+    trigger: object
+    counts: Mapping[str, object] = field(default_factory=dict)
+    key: str | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """That what a chunk of an answer tells of, by its key, begins or has ended."""
+
+    key: str
+    begins: bool
+
+
+Bounds = tuple[float | None, float | None]
+"""When something within an answer began and ended, in seconds since the epoch, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +93,8 @@ class Asked:
     came after what the model said last. `continues` is the id of the response it goes on from,
     `about` that of one that it asks for again, and `resumes` the ids of what a paused answer
     left unfinished. `said` is the user's last message that was answered, with the answer.
+    One that `compacts` asks for nothing but a smaller context; one that `recalls` has, by its
+    key, the summary that one made in the place of what was said before.
     """
 
     offers: bool = False
@@ -70,6 +108,8 @@ class Asked:
     about: str | None = None
     session: str | None = None
     said: tuple[str, str] | None = None
+    compacts: bool = False
+    recalls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +117,8 @@ class Answer:
     """What one answer says, whole or as far as it has come.
 
     `identity` is the response's id. One that is `unfinished` is made in the background, or was
-    paused, and goes on in another call, which names what it `leaves`.
+    paused, and goes on in another call, which names what it `leaves`. One that was `cancelled` ends there.
+    `summaries` are the keys of those that it made of what was said before.
     """
 
     asks: tuple[Asking, ...] = ()
@@ -86,7 +127,9 @@ class Answer:
     content: object = None
     unfinished: bool = False
     leaves: frozenset[str] = frozenset()
+    cancelled: bool = False
     is_whole: bool = True
+    summaries: tuple[str, ...] = ()
     served: tuple[Served, ...] = ()
 
 
@@ -110,6 +153,8 @@ def unnumbered(name: str) -> str:
 
 def arguments(given: object) -> object:
     """Gives a call's arguments parsed; those that are not JSON as the text that came."""
+    if given is None:
+        return {}
     if not isinstance(given, str):
         return given
     try:

@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Any, Literal
 
+from .evidence import Return
+
 Kind = Literal["tool", "workflow", "task"]
 
 
@@ -20,10 +22,12 @@ class Execution:
 
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
     was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
-    the call whose answer did. `within` is the execution around it, `parent` the application's
-    own braintrust span. `placed` is set by the writer, as soon as it is known where its span stands;
-    where that is `awaited`, the writer releases the lock then. `current` is what was made the
-    parent, for braintrust, of what the application traces inside.
+    the call whose answer did, or a tuple of those whose may have. `within` is the execution
+    around it, `parent` the application's own braintrust span. One that hands the conversation over
+    does so to the `delegate` of that name. `details` are metadata of its end. `placed` is set by the
+    writer, as soon as it is known where its span stands; where that is `awaited`, the writer
+    releases the lock then. `current` is what was made the parent, for braintrust, of what the
+    application traces inside.
     """
 
     __slots__ = (
@@ -33,6 +37,8 @@ class Execution:
         "call_id",
         "caller",
         "current",
+        "delegate",
+        "details",
         "ended",
         "error",
         "found",
@@ -41,6 +47,7 @@ class Execution:
         "parent",
         "placed",
         "result",
+        "returns",
         "started",
         "within",
     )
@@ -54,12 +61,16 @@ class Execution:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        delegate: str | None = None,
+        returns: Return = "by id",
     ) -> None:
         self.kind: Kind = kind
         self.name = name
         self.arguments = arguments
         self.call_id = call_id
         self.asked_by = asked_by
+        self.delegate = delegate
+        self.returns: Return = returns
         self.found = asked_by is not None
         self.started = started
         self.ended: int | None = None
@@ -68,6 +79,7 @@ class Execution:
         self.within: Execution | None = None
         self.parent: Any = None
         self.caller: tuple[CodeType, int] | None = None
+        self.details: dict[str, object] = {}
         self.placed: Any = None
         self.awaited: LockType | None = None
         self.current: Any = None

@@ -30,28 +30,41 @@ class ImportHook:
     """A finder that watches for some modules by name, and finds none itself."""
 
     def __init__(self) -> None:
-        self._hooks: dict[str, Hook] = {}
+        self._hooks: dict[str, tuple[Hook, ...]] = {}
         self._part = ""
         self._part_hook: Hook | None = None
+        self._below: list[tuple[str, Hook]] = []
         self._searching: set[tuple[int, str]] = set()
         self._specs: list[ModuleSpec] = []  # those whose loader ours stands in for, or did
 
     def watch(self, name: str, hook: Hook) -> None:
         """Calls `hook(module)` each time the module `name` has been loaded, and now if it was already.
 
-        Waits for an import that another thread has begun, as an import of its own would.
+        Several hooks can watch for one module. Waits for an import that another thread has begun,
+        as an import of its own would.
         """
-        self._hooks[name] = guarded(hook)
+        safe = guarded(hook)
+        self._hooks[name] = (*self._hooks.get(name, ()), safe)
+        self._call_if_loaded(name, safe)
+
+    def _call_if_loaded(self, name: str, safe: Callable[[ModuleType], object]) -> None:
         module = sys.modules.get(name)
-        if module is None or any(spec.name == name for spec in self._specs):
+        if module is None:
             return
-        if _is_lazy(module):
-            self._stand_in(_namespace(module).get("__spec__"))
+        is_lazy = _is_lazy(module)
+        spec: ModuleSpec | None = (
+            _namespace(module).get("__spec__") if is_lazy else getattr(module, "__spec__", None)
+        )
+        loader: object = getattr(spec, "loader", None)
+        if isinstance(loader, _Loader):
+            return  # its code will be run by ours
+        if is_lazy:
+            self._stand_in(spec)
             return
         if _is_loading(module):
             __import__(name)
         if sys.modules.get(name) is module and not _is_loading(module):
-            self.loaded(module, name)
+            safe(module)
 
     def watch_part(self, name: str, hook: Hook) -> None:
         """Does the same as `watch` for the submodule `name` of every package that is not watched itself."""
@@ -59,6 +72,14 @@ class ImportHook:
         self._part_hook = guarded(hook)
         for loaded in [module for module in sys.modules if module.endswith(self._part)]:
             self.loaded(sys.modules[loaded], loaded)
+
+    def watch_below(self, package: str, hook: Hook) -> None:
+        """Does the same as `watch` for every module below a package."""
+        below = f"{package}."
+        safe = guarded(hook)
+        self._below.append((below, safe))
+        for name in [loaded for loaded in sys.modules if loaded.startswith(below)]:
+            self._call_if_loaded(name, safe)
 
     def install(self) -> None:
         """Stands before every other finder, so that it sees modules that any of them finds."""
@@ -69,6 +90,7 @@ class ImportHook:
         """Leaves `sys.meta_path` as it would be without us, and calls no hook any more."""
         self._hooks.clear()
         self._part_hook = None
+        self._below.clear()
         for spec in self._specs:
             stand_in: Any = spec.loader
             if isinstance(stand_in, _Loader):
@@ -81,22 +103,23 @@ class ImportHook:
             sys.meta_path.remove(self)
 
     def loaded(self, module: ModuleType, name: str) -> None:
-        """Calls the hook of a module whose code has run."""
-        hook = self._hook(name)
-        if hook is not None:
+        """Calls the hooks of a module whose code has run."""
+        for hook in self._waiting(name):
             hook(module)
 
-    def _hook(self, name: str) -> Hook | None:
-        hook = self._hooks.get(name)
-        if hook is None and self._part_hook is not None and name.endswith(self._part):
-            return None if name.removesuffix(self._part) in self._hooks else self._part_hook
-        return hook
+    def _waiting(self, name: str) -> tuple[Hook, ...]:
+        hooks = self._hooks.get(name, ())
+        if not hooks and self._part_hook is not None and name.endswith(self._part):
+            hooks = () if name.removesuffix(self._part) in self._hooks else (self._part_hook,)
+        if self._below:
+            hooks = (*hooks, *(hook for below, hook in self._below if name.startswith(below)))
+        return hooks
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Finds a watched module through the finders behind us; `None` for any other."""
-        if self._hook(name) is None:
+        if not self._waiting(name):
             return None
         search = (get_ident(), name)
         if search in self._searching:  # another tool's finder asks all finders again

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Literal, Protocol
 
-from .evidence import Conversation
+from .evidence import Bounds, Compaction, Conversation, Moment
 
 Json = dict[str, object]
 
@@ -84,6 +84,14 @@ def _never(_chunk: object) -> bool:
     return False
 
 
+def _no_moment(_chunk: object) -> Moment | None:
+    return None
+
+
+def _none(_request: Json, _response: Json) -> tuple[Compaction, ...]:
+    return ()
+
+
 def _as_it_came(response: Json) -> Json:
     return response
 
@@ -115,7 +123,8 @@ class Endpoint:
     `failure` gives, from a response, the error that it tells, an object with a code and a message.
     `settles` gives, from a response, the id of work begun by an earlier call that is now done.
     A row that `polls` asks for such work: only the first answer that settles it is a span.
-    `conversation` reads it as a part of an agent's loop, if it can be one.
+    `conversation` reads it as a part of an agent's loop, if it can be one; `compactions` gives, from
+    request and response, what was done to the context, and `moment` when what a chunk tells of was.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
     """
 
@@ -144,6 +153,8 @@ class Endpoint:
     settles: Callable[[Json], str | None] = _unknown
     polls: bool = False
     conversation: Conversation | None = None
+    compactions: Callable[[Json, Json], tuple[Compaction, ...]] = _none
+    moment: Callable[[object], Moment | None] = _no_moment
 
 
 class Dialogue(Protocol):
@@ -212,7 +223,8 @@ class Facts:
 
     `started` is seconds since the epoch; `duration` and the times to the first token and to
     the first text are seconds.
-    `request` and `response` are parsed JSON; a response that is not JSON is `body`.
+    `request` and `response` are parsed JSON; a response that is not JSON is `body`. `moments` are
+    of what happened while it was streamed.
     """
 
     provider: str
@@ -231,6 +243,7 @@ class Facts:
     error_message: str | None = None
     request_id: str | None = None
     caller: Caller | None = None
+    moments: Mapping[str, Bounds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Ended, Observation, Sink
+from .contracts import Begun, Ended, Observation, Open, Sink
 from .executions import Execution
 from .guard import guarded, say_once
 from .model import Span
@@ -56,7 +56,7 @@ class Recorder:
         self.sinks = tuple(sinks)
         self._trees = Trees(style, clock, ids, self._to_sinks)
         self._exit_timeout = exit_timeout
-        self._open: dict[int, Observation] = {}
+        self._open: dict[int, Open] = {}
         self._writer = guarded(self._run)
         self._remake()
         forks.follow(self)
@@ -74,6 +74,14 @@ class Recorder:
         self._parked = False
         self._delivering = False
         self._starting = allocate_lock()
+
+    def root(self, execution: Execution) -> None:
+        """Makes an execution what everything else happens in that is in nothing else.
+
+        It is placed at once, so that a child forked at any time knows the place.
+        """
+        self._trees.root(execution)
+        self._rouse()
 
     def begin(self, observation: Observation | Execution, *, at_once: bool = False) -> None:
         """Queues a call that offers tools, or an execution, as it begins. Never blocks.
@@ -97,11 +105,11 @@ class Recorder:
         if self._asleep:
             self._rouse()
 
-    def opened(self, observation: Observation) -> None:
-        """Remembers a stream that is being read, so that exit can end it."""
+    def opened(self, observation: Open) -> None:
+        """Remembers a stream that is being read, or the run itself, so that exit can end it."""
         self._open[id(observation)] = observation
 
-    def closed(self, observation: Observation) -> None:
+    def closed(self, observation: Open) -> None:
         """Forgets a stream that has ended."""
         self._open.pop(id(observation), None)
 
@@ -192,6 +200,10 @@ class Recorder:
         self._flushes.discard(request)
         request.done.set()
 
+    def began(self, begun: Begun) -> None:
+        """Takes it that something has begun that will end. Called on the writer thread."""
+        self._trees.begin(begun)
+
     def finish(self, ended: Ended) -> None:
         """Hands what has ended on, to become a span. Called on the writer thread."""
         self._trees.finish(ended)
@@ -246,7 +258,7 @@ class Recorder:
     def _at_exit(self) -> None:
         if not self.active:
             return
-        for observation in list(self._open.values()):
+        for observation in reversed(list(self._open.values())):  # the run itself was opened first
             _left(observation)
         if not self._flush(self._exit_timeout, is_last=True).done.is_set():
             say_once(
@@ -319,7 +331,7 @@ def _flush(sink: Sink, deadline: float) -> bool:
     return sink.flush(deadline)
 
 
-def _leave(observation: Observation) -> None:
+def _leave(observation: Open) -> None:
     observation.leave()
 
 

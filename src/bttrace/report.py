@@ -7,6 +7,8 @@ from importlib.machinery import PathFinder
 
 from .contracts import Counts
 
+UNKNOWN = "unknown"  # the version of what is not installed
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -26,9 +28,10 @@ class Seen:
 class Status:
     """What is traced, what is not and why, and what became of the spans.
 
-    `reason` says why nothing is traced; `waiting_for` are SDKs that are installed and not yet
-    imported; `sinks` counts spans by exporter; `dropped` are spans that ended faster than
-    they could be written.
+    `reason` says why nothing is traced; `waiting_for` are SDKs that are installed, and tools that
+    are declared, and not yet imported; `tools` are packages whose registries of tools are
+    observed; `sinks` counts spans by exporter; `dropped` are spans that ended faster than they
+    could be written.
     """
 
     enabled: bool
@@ -36,6 +39,7 @@ class Status:
     exporters: tuple[str, ...] = ()
     project: str | None = None
     patched: tuple[Seen, ...] = ()
+    tools: tuple[Seen, ...] = ()
     waiting_for: tuple[str, ...] = ()
     sinks: dict[str, Counts] = field(default_factory=dict)
     dropped: int = 0
@@ -51,6 +55,7 @@ class Status:
         if self.journal:
             lines.append(f"journal: {self.journal}")
         lines += [str(seen) for seen in self.patched]
+        lines += [f"tools of {seen}" for seen in self.tools]
         if self.waiting_for:
             lines.append(f"not imported yet: {', '.join(self.waiting_for)}")
         for name, counts in self.sinks.items():
@@ -67,3 +72,13 @@ class Status:
 def is_installed(sdk: str) -> bool:
     """Tells whether an SDK could be imported, by its outermost package, and imports nothing."""
     return PathFinder.find_spec(sdk.partition(".")[0]) is not None
+
+
+def version(package: str) -> str:
+    """Gives the version of an installed package."""
+    from importlib import metadata  # 20 ms, and needed by few
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return UNKNOWN

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from .config import RUN_VARIABLE, env_file, read
+from .config import RUN_VARIABLE, RUN_WORKFLOW_VARIABLE, env_file, read
 from .guard import say
 from .path import folder
 
@@ -46,6 +46,13 @@ def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-content", action="store_true", help="leave out messages, outputs and tool arguments"
     )
+    parser.add_argument(
+        "--workflow",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="make the run the root of all that it does; --workflow=NAME names it, else the program does",
+    )
     return parser
 
 
@@ -71,6 +78,7 @@ def become(options: argparse.Namespace, program: Sequence[str]) -> int:
         say("nothing to run: give a program, such as: bttrace run app.py")
         return 2
     environment = _environment(options)
+    environment.update(_workflow(options, program))
     if program[0].startswith(_RUNS) or _is_python(program[0]):
         _warn_of_blindness(environment)
         return _replace(sys.executable, [sys.executable, *_interpreter_flags(), *program], environment)
@@ -80,7 +88,8 @@ def become(options: argparse.Namespace, program: Sequence[str]) -> int:
     beside = shutil.which(program[0], path=os.path.dirname(sys.executable))  # venv/bin, not on PATH
     if beside is not None:
         return _replace(beside, [beside, *program[1:]], environment)
-    say(f"can't run {program[0]!r}: no such file, and no such command on PATH. Check the name.")
+    hint = " A workflow is named so: --workflow=NAME." if options.workflow == "" else ""
+    say(f"can't run {program[0]!r}: no such file, and no such command on PATH. Check the name.{hint}")
     return _NOT_FOUND
 
 
@@ -129,6 +138,20 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
     if folder() not in path.split(os.pathsep):
         environment["PYTHONPATH"] = folder() + (os.pathsep + path if path else "")
     return environment
+
+
+def _workflow(options: argparse.Namespace, program: Sequence[str]) -> dict[str, str]:
+    """Gives the variable that says what the run is called as a workflow; blank when it is none."""
+    if options.workflow is None:
+        return {RUN_WORKFLOW_VARIABLE: ""} if RUN_WORKFLOW_VARIABLE in os.environ else {}
+    first, second = (*program, "")[:2]
+    if first.startswith("-m"):
+        name = first.removeprefix("-m") or second
+    elif first.startswith("-"):  # code, of the command line or of standard input
+        name = "python"
+    else:
+        name = os.path.split(os.path.abspath(first))[1].removesuffix(".py")
+    return {RUN_WORKFLOW_VARIABLE: options.workflow.strip() or name}
 
 
 def _warn_of_blindness(environment: Mapping[str, str]) -> None:

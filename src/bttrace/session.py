@@ -16,6 +16,7 @@ from . import config
 from .guard import forget, guarded, say, say_once
 from .imports import ImportHook
 from .providers import SDKS
+from .registries import REGISTRIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +45,30 @@ class Session:
         for sdk in SDKS:
             self._hook.watch(sdk, self._imported)
         self._hook.watch_part("_base_client", self._part_imported)
+        for module in REGISTRIES:
+            self._hook.watch(module, lambda loaded: self._wired().observe(loaded))
+        for module in config.modules(self.settings.tools):
+            self._hook.watch(module, self._tools_imported)
+        named = ",".join(filter(None, (self.settings.workflows, self.settings.tasks)))
+        for name in config.modules(named):
+            watch = self._hook.watch_below if name.endswith(".*") else self._hook.watch
+            watch(name.removesuffix(".*"), self._declared)
+        if config.run_workflow(os.environ):
+            self._wired()
+
+    def _declared(self, module: ModuleType) -> None:
+        """Wraps the functions of a module that are workflows and tasks."""
+        self._wired().workflows.wrap(module)
 
     def _imported(self, sdk: ModuleType) -> None:
         """Patches an SDK, and says what is wrong with the providers that users named."""
         self._patch(sdk)
         if self.settings.providers:
             self._described().named()
+
+    def _tools_imported(self, module: ModuleType) -> None:
+        """Wraps the tools that users named in a module."""
+        self._wired().declared.patch(module)
 
     def _part_imported(self, part: ModuleType) -> None:
         """Patches an SDK that only its users describe, whose part that all of them have was loaded.
@@ -70,13 +89,17 @@ class Session:
         return self._extensions
 
     def _patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
-        """Patches an SDK; wires everything when it is the first."""
+        """Patches an SDK."""
+        self._wired().patch(sdk, provider)
+
+    def _wired(self) -> Wiring:
+        """Gives what traces; wires everything when the first module is there to be patched."""
         from .wiring import Parts, Wiring
 
-        with self._lock:  # two SDKs can be imported in two threads at once
+        with self._lock:  # two of them can be imported in two threads at once
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
-        self.wiring.patch(sdk, provider)
+        return self.wiring
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
@@ -146,13 +169,15 @@ flush = guarded(_flush, retires=False)
 
 def status() -> Status:
     """Gives the session's status. See `bttrace.status`."""
-    from .report import Seen, Status, is_installed
+    from .report import Seen, Status, is_installed, version
 
     session = _session
     if session is None:
         return Status(enabled=False, reason=_reason, left_behind=tuple(_left_behind))
     settings, wiring = session.settings, session.wiring
     seams = wiring.seams if wiring is not None else {}
+    tools = wiring.tools.missing if wiring is not None else {}
+    declared = wiring.declared.waiting if wiring is not None else (settings.tools or "").split()
     sinks = wiring.recorder.sinks if wiring is not None else ()
     journals = [str(path) for sink in sinks if (path := getattr(sink, "path", None))]
     return Status(
@@ -160,7 +185,8 @@ def status() -> Status:
         exporters=settings.exporters,
         project=(settings.project_id or settings.project) if "braintrust" in settings.exporters else None,
         patched=tuple(Seen(name, seam.version, tuple(seam.coverage.missing)) for name, seam in seams.items()),
-        waiting_for=tuple(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)),
+        tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
+        waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,

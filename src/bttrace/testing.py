@@ -29,6 +29,7 @@ from .clock import Clock, Ids, RandomIds, SystemClock
 from .contracts import Counts
 from .model import Attachment, Json, Span
 from .tree import merged
+from .values import at
 from .wiring import Parts
 
 __all__ = [
@@ -136,6 +137,12 @@ class Captured:
         """
         session.flush(_FLUSH_TIMEOUT)
         return self._sink.rows()
+
+    @property
+    def generations(self) -> list[dict[str, Any]]:
+        """Gives the rows of the calls alone, without the steps of the turns that they belong to."""
+        instrumentation = "context.span_origin.instrumentation.name"
+        return [row for row in self.rows if at(row, instrumentation) != "bttrace.turns"]
 
 
 @contextmanager

@@ -7,15 +7,15 @@ was written open is completed by a row that merges. Knows no SDK, and no sink's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .clock import Clock, Ids
-from .contracts import Ended, Observation, Told
+from .contracts import Begun, Ended, Told
 from .evidence import Answer, Asked
 from .executions import Execution
 from .model import Caller, Facts, Metric, Span
-from .shape import Style, generation
-from .turns import Failure, Origin, Outcome, Run, Turns
+from .shape import Place, Style, generation
+from .turns import Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
 OPEN_AFTER = 1.0  # seconds that a step is open before it is worth a row of its own
@@ -45,25 +45,29 @@ class Trees:
         self._write = write
         self._ids = ids
         self._turns = Turns(ids)
+        self._services = Services(ids)
         self._steps: dict[str, Step] = {}
         self._spans: list[tuple[Span, object]] = []
-        self._streams: dict[object, Observation] = {}
+        self._streams: dict[object, Begun] = {}
+        self._root: Place | None = None
+        self._root_key: Execution | None = None
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
         self._turns = Turns(self._ids)
+        self._services = Services(self._ids)
         self._steps.clear()
         self._spans.clear()
         self._streams.clear()
 
-    def begin(self, observation: Observation) -> None:
+    def begin(self, observation: Begun) -> None:
         """Takes it that a call was made that offers tools."""
         opening = observation.opening()
         if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
             return
         asked = opening.endpoint.conversation.asked(opening.request)
         if not self._turns.knows(asked):
-            self._peek()
+            self._peek(opening.started)
         self._turns.begin(observation, opening.started, asked, self._origin(observation, opening.caller))
         self._streams[observation] = observation
         self._keep()
@@ -81,15 +85,39 @@ class Trees:
         if not self._turns.is_running(ended):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             if not self._turns.knows(asked):
-                self._peek()
+                self._peek(facts.started)
             self._turns.begin(ended, facts.started, asked, self._origin(ended, facts.caller))
         place, adopter = self._turns.place(ended)
         span = generation(facts, place, self._style)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
-        self._turns.end(ended, span.metrics["end"], Outcome(answer, _failure(facts, answer), usage))
+        did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
+        own = self._turns.is_compacting(ended)
+        outcome = Outcome(answer, _failure(facts, answer), usage, did if own else ())
+        self._turns.end(ended, span.metrics["end"], outcome)
         self._spans.append((span, adopter))
+        within = Within(
+            place,
+            span.metrics["start"],
+            span.metrics["end"],
+            adopter,
+            facts.moments,
+            facts.endpoint.polls or facts.endpoint.settles(facts.response) is not None,
+        )
+        self._put(self._services.steps(within, answer, () if own else did))
         self._keep()
+
+    def root(self, execution: Execution) -> None:
+        """Takes it that an execution began in which all else happens that is in no other."""
+        self.start(execution)
+        self._root = execution.placed[0]
+        self._root_key = execution
+
+    def _put(self, steps: Iterable[Step]) -> None:
+        """Takes steps that are written as they come, behind the spans that they stand in."""
+        for step in steps:
+            self._spans.append((step.span(self._style), step.adopter))
+            step.is_sent = True
 
     def start(self, execution: Execution) -> None:
         """Takes it that an execution began."""
@@ -101,10 +129,12 @@ class Trees:
             execution.call_id,
             execution.found,
             execution.asked_by,
+            execution.delegate,
+            execution.returns,
         )
         origin = self._origin(execution, Caller.of(execution.caller))
         if not self._turns.expects(run):
-            self._peek()
+            self._peek(at)
         self._turns.start(execution, at, run, origin)
         placed = execution.placed = self._turns.place_of(execution)
         self._keep()
@@ -120,11 +150,11 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
-        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error)
+        self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         self._keep()
 
-    def _peek(self) -> None:
-        """Looks at what the streams that are being read have asked for so far.
+    def _peek(self, at: float) -> None:
+        """Looks at what the streams that are being read have asked for until now.
 
         An application may run a tool, or send its result, before it has read the stream to its end.
         """
@@ -132,7 +162,7 @@ class Trees:
             facts = stream.facts_so_far()
             if facts is not None and facts.endpoint.conversation is not None:
                 answer = facts.endpoint.conversation.answer(facts.response)
-                self._turns.hear(stream, facts.started + facts.duration, answer)
+                self._turns.hear(stream, max(at, facts.started), answer)
 
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
         parent = ended.parent
@@ -142,6 +172,9 @@ class Trees:
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
         if isinstance(root, str) and isinstance(above, str):
             return Origin(within=None, root_span_id=root, span_id=above, adopter=parent, caller=caller)
+        if within is None and self._root is not None:
+            # In a forked child the execution is not known, and neither is it when it has ended: its place is.
+            return Origin(self._root_key, self._root.root_span_id, self._root.span_id, caller=caller)
         return Origin(within=within, caller=caller)
 
     # Writing.
@@ -167,6 +200,7 @@ class Trees:
     def abandon(self, now: float) -> None:
         """Ends and writes everything that is open."""
         self._turns.abandon()
+        self._put(self._services.abandon(now))
         self.write(now)
 
     def _keep(self) -> None:
@@ -185,5 +219,7 @@ def _failure(facts: Facts, answer: Answer) -> Failure | None:
         return "cancelled" if facts.error_type == "CancelledError" else "failed"
     if facts.endpoint.failure(facts.response):
         return "failed"
+    if answer.cancelled:
+        return "cancelled"
     left = facts.stream_end in ("closed", "dropped") and not answer.is_whole
-    return "cancelled" if left and not answer.asks else None
+    return "cancelled" if left and not (answer.asks or answer.unfinished) else None

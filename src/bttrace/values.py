@@ -30,6 +30,12 @@ def field(value: object, name: str) -> object:
     return extra.get(name) if extra else None
 
 
+def own(value: object) -> dict[str, object]:
+    """Gives the fields that a mapping has or a model object declares, for a quick look."""
+    found: object = getattr(value, "__dict__", value)
+    return found if isinstance(found, dict) else {}
+
+
 def at(value: object, path: str) -> object:
     """Gives what stands at a path."""
     for name in _steps(path):

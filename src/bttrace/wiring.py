@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Literal
 
 from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
-from .config import RUN_VARIABLE, Config, env_file, nearest_env_file
+from .config import RUN_VARIABLE, Config, env_file, nearest_env_file, run_workflow
 from .contracts import Sink
 from .environment import environment
 from .guard import guarded, say_once
@@ -28,11 +29,20 @@ from .model import Json, Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
+from .registries import REGISTRIES
+from .registries.row import Registry
+from .report import version
 from .seams.calls import Call
 from .seams.connections import Connections
 from .seams.coverage import not_covered
+from .seams.declared import Declared
+from .seams.discovery import Discovery
 from .seams.executions import Executions
+from .seams.observed import Observed
+from .seams.runs import RunRoot
 from .seams.stainless import Seam
+from .seams.tools import Tools
+from .seams.workflows import Workflows
 from .shape import Style
 from .sinks.braintrust import BraintrustSink
 from .sinks.console import ConsoleSink
@@ -77,6 +87,20 @@ class Wiring:
             nesting=next(iter(homes), None),
         )
         self.executions = Executions(self.recorder, self._neighbours)
+        self._discovery = Discovery(self.executions) if settings.discover_tools else None
+        self.tools = Tools(self.executions, self._ledger)
+        observed = Observed(self.executions)
+        self.declared = Declared(settings.tools or "", observed, self._ledger)
+        guarded(self.declared.look)()
+        named: dict[Literal["workflow", "task"], str | None] = {
+            "workflow": settings.workflows,
+            "task": settings.tasks,
+        }
+        self.workflows = Workflows(named, observed, self._ledger)
+        if settings.workflows or settings.tasks:
+            hook.watch("concurrent.futures.thread", self.workflows.carry)
+        if workflow := run_workflow(os.environ):
+            RunRoot(workflow, self.recorder, self.executions).begin()
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.
@@ -85,7 +109,7 @@ class Wiring:
         """
         name = sdk.__name__
         described: Provider = provider or importlib.import_module(SDKS[name]).PROVIDER
-        seam = Seam(described, self.recorder, self._neighbours, self._current)
+        seam = Seam(described, self.recorder, self._neighbours, self._current, self._discovery)
         seam.patch(sdk, self._ledger)
         self.seams[name] = seam
         if not seam.coverage.known:
@@ -98,6 +122,16 @@ class Wiring:
             self._hook.watch(module, lambda loaded: self._patch_later(seam, connections.patch, loaded))
         _say_missing(seam.coverage.missing, name, seam.version)
 
+    def observe(self, module: ModuleType) -> None:
+        """Patches the gates of a registry of tools that stand in a module which has been imported."""
+        registry: Registry = importlib.import_module(REGISTRIES[module.__name__]).REGISTRY
+        missing = self.tools.patch(registry, module)
+        if missing:
+            say_once(
+                f"the tools of {registry.package} {version(registry.distribution)} are observed in part: "
+                f"{', '.join(missing)} could not be patched. The application is not affected."
+            )
+
     def _patch_later(
         self, seam: Seam, patch: Callable[[ModuleType, Ledger], None], module: ModuleType
     ) -> None:
@@ -109,6 +143,8 @@ class Wiring:
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
         left_behind = self._ledger.restore()
+        if self._discovery is not None:
+            self._discovery.close()
         self.recorder.close(timeout)
         return left_behind
 

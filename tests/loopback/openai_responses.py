@@ -8,6 +8,7 @@ Tool calls are given as (call id, name, arguments as JSON text).
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from tests.loopback.openai_hosted import hosted_steps
 from tests.loopback.reply import GREETING, STREAM, Reply, pieces, sse, whole
 
 ToolCall = tuple[str, str, str]
@@ -36,15 +37,19 @@ def response(
     model: str = "gpt-5-mini-2025-08-07",
     id: str = "resp_loopback",
     previous_response_id: str | None = None,
+    hosted: Sequence[Object] = (),
+    background: bool = False,
 ) -> Reply:
-    """A whole response: the reasoning's summary, the message, the function calls.
+    """A whole response: items of tools that OpenAI ran, the reasoning's summary, the message, the function calls.
 
-    With `text` None it greets, or has no message beside function calls. `status` is completed, incomplete or failed.
+    With `text` None it greets, or has no message beside function calls. `status` is completed, incomplete or failed,
+    or queued, in_progress or cancelled of one in the background.
     """
     summary = [] if reasoning is None else [reasoning]
     said = list(GREETING) if text is None and not tool_calls else [] if text is None else [text]
-    items = _items(summary, said, [] if refusal is None else [refusal], tool_calls)
-    return whole(_response(id, model, previous_response_id, status, items, usage), _HEADERS)
+    items = [*hosted, *_items(summary, said, [] if refusal is None else [refusal], tool_calls)]
+    made = _response(id, model, previous_response_id, status, items, usage)
+    return whole({**made, "background": background}, _HEADERS)
 
 
 def response_stream(
@@ -58,6 +63,8 @@ def response_stream(
     model: str = "gpt-5-mini-2025-08-07",
     id: str = "resp_loopback",
     previous_response_id: str | None = None,
+    hosted: Sequence[Object] = (),
+    background: bool = False,
 ) -> Reply:
     """A streamed response, with every event that OpenAI sends for such items, numbered from 0.
 
@@ -65,9 +72,12 @@ def response_stream(
     the whole response. There is no `[DONE]`.
     """
     said = GREETING if parts is None and not tool_calls else parts or ()
-    items = _items(reasoning, said, refusal, tool_calls)
-    opening = _response(id, model, previous_response_id, "in_progress", [], None)
-    ending = _response(id, model, previous_response_id, status, items, usage)
+    items = [*hosted, *_items(reasoning, said, refusal, tool_calls)]
+    opening = {
+        **_response(id, model, previous_response_id, "in_progress", [], None),
+        "background": background,
+    }
+    ending = {**_response(id, model, previous_response_id, status, items, usage), "background": background}
     steps: list[tuple[str, Object]] = [
         ("created", {"response": opening}),
         ("in_progress", {"response": opening}),
@@ -108,6 +118,15 @@ def _refused(text: str) -> Object:
 
 
 def _item_steps(index: int, item: Object, reasoning: Sequence[str], spoken: Sequence[str]) -> Steps:
+    if item["type"] not in ("reasoning", "message", "function_call"):
+        for name, fields in hosted_steps(item):
+            told: Object = (
+                {"output_index": index}
+                if "item" in fields
+                else {"item_id": item["id"], "output_index": index}
+            )
+            yield name, {**told, **fields}
+        return
     begun = {**item, "status": "in_progress"} if "status" in item else dict(item)
     place: Object = {"item_id": item["id"], "output_index": index}
     if item["type"] == "reasoning":

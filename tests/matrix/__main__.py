@@ -15,15 +15,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.matrix.environments import SHOWN, Failed, Tools, environment, ran, tools, versions
+from tests.matrix.environments import Failed, Tools, environment, ran, tools, versions
 from tests.matrix.interpreters import interpreter
 from tests.matrix.table import ROWS, Row, quick_rows
 
-SUITE = "tests/compatibility"
 TIMEOUT = 600  # seconds that the suite may take in one environment
 _TAIL = 60  # lines of a failed row's output that are printed
 # Old SDKs cause warnings under new Pythons; ours are errors everywhere.
-_PYTEST = ("-q", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore\nerror:::bttrace", SUITE)
+_PYTEST = ("-q", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore\nerror:::bttrace")
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,11 @@ class Result:
     text: str
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the rows that are asked for; gives the exit code."""
-    asked = _parser().parse_args(arguments)
-    rows = quick_rows() if asked.quick else ROWS
+def main(arguments: list[str] | None = None, table: tuple[Row, ...] = (), prog: str = "tests.matrix") -> int:
+    """Runs the rows of a table that are asked for; gives the exit code."""
+    table = table or ROWS
+    asked = _parser(table, prog).parse_args(arguments)
+    rows = quick_rows(table) if asked.quick else table
     rows = tuple(row for row in rows if not asked.only or row.name in asked.only)
     began = time.monotonic()
     try:
@@ -57,10 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if counts["failed"] or not (counts["passed"] or asked.quick) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+def _parser(table: tuple[Row, ...], prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {prog}", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the part that make test runs")
-    parser.add_argument("--only", nargs="+", metavar="ROW", choices=[row.name for row in ROWS])
+    parser.add_argument("--only", nargs="+", metavar="ROW", choices=[row.name for row in table])
     parser.add_argument("--fresh", action="store_true", help="make the environments anew")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4), metavar="N")
     return parser
@@ -73,8 +73,8 @@ def _result(row: Row, shared: Tools, fresh: bool) -> Result:
         return Result(row, "not run", f"not run, because this machine has no Python {row.python}")
     try:
         own = environment(row, python, shared, fresh=fresh)
-        found = versions(own)
-        names = " ".join(f"{name} {found[name]}" for name in ("Python", *SHOWN))
+        found = versions(own, row.shown)
+        names = " ".join(f"{name} {found[name]}" for name in ("Python", *row.shown))
     except Failed as failed:
         reason = f"not run, because no package registry answers: {failed}"
         return (
@@ -83,7 +83,7 @@ def _result(row: Row, shared: Tools, fresh: bool) -> Result:
             else Result(row, "failed", f"FAILED\n{failed}")
         )
     try:
-        output = ran([str(own), "-m", "pytest", *_PYTEST], TIMEOUT, "the suite")
+        output = ran([str(own), "-m", "pytest", *_PYTEST, row.suite], TIMEOUT, "the suite")
     except Failed as failed:
         tail = "\n".join(str(failed).splitlines()[-_TAIL:])
         return Result(row, "failed", f"{names}: FAILED\n{tail}")

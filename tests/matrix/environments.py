@@ -16,18 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.matrix.table import Row
+from tests.matrix.table import SHOWN, Row
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".matrix"
-SHOWN = ("openai", "anthropic", "wrapt", "urllib3", "braintrust", "httpx", "httpx2")
 _STALE = 24 * 3600  # seconds
 _VENV_TIMEOUT, _INSTALL_TIMEOUT, _BUILD_TIMEOUT = 60, 240, 60  # seconds
 _NO_REGISTRY = "from versions: none"  # what pip says of a package of which it found no version at all
-_VERSIONS = f"""
-import importlib.metadata, json, platform, bttrace
-versions = {{"Python": platform.python_version()}}
-for name in {SHOWN!r}:
+_VERSIONS = """
+import importlib.metadata, json, platform, sys, bttrace
+versions = {"Python": platform.python_version()}
+for name in sys.argv[1:]:
     try:
         versions[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -123,9 +122,10 @@ def environment(row: Row, interpreter: str, tools: Tools, *, fresh: bool = False
     return python
 
 
-def versions(python: Path) -> dict[str, str]:
+def versions(python: Path, shown: Sequence[str] = SHOWN) -> dict[str, str]:
     """What is installed in an environment; raises `Failed` unless bttrace is, from the wheel."""
-    file, found = json.loads(ran([str(python), "-c", _VERSIONS], _VENV_TIMEOUT, "importing bttrace"))
+    told = ran([str(python), "-c", _VERSIONS, *shown], _VENV_TIMEOUT, "importing bttrace")
+    file, found = json.loads(told)
     if not Path(file).is_relative_to(python.parents[1]):
         raise Failed("importing bttrace", f"it came from {file}")
     return dict(found)

@@ -6,17 +6,25 @@ crossed. A requirement without `==` is whatever is newest within it today.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+SHOWN = ("openai", "anthropic", "wrapt", "urllib3", "braintrust", "httpx", "httpx2")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One environment: a Python, or "" for the one that runs, and what is installed; a quick row is a part of `make test`."""
+    """One environment: a Python, or "" for the one that runs, what is installed, and what is tested there.
+
+    A quick row is a part of `make test`. The versions of what is `shown` are printed.
+    """
 
     name: str
     python: str
     requirements: tuple[str, ...]
     quick: bool = False
+    suite: str = "tests/compatibility"
+    shown: tuple[str, ...] = SHOWN
 
 
 # openai and anthropic of that age pass `proxies` to httpx, which 0.28 has no more.
@@ -45,6 +53,6 @@ ROWS = (
 )
 
 
-def quick_rows() -> tuple[Row, ...]:
+def quick_rows(rows: Iterable[Row] = ROWS) -> tuple[Row, ...]:
     """The quick rows, on the Python that runs."""
-    return tuple(replace(row, python="") for row in ROWS if row.quick)
+    return tuple(replace(row, python="") for row in rows if row.quick)

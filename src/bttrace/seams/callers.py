@@ -13,15 +13,17 @@ from types import CodeType, FrameType
 
 from ..patch import WRAPT
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDARD = os.path.dirname(os.__file__) + os.sep
+OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+STANDARD = os.path.dirname(os.__file__) + os.sep
 # Frames that only hand a call on: whoever made it may be further up the stack.
-_BETWEEN = tuple(_STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "threading.py"))
+_BETWEEN = tuple(
+    STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "contextlib.py", "threading.py")
+)
 # Above it is who runs the loop, not who made the call.
-_LOOP = _STANDARD + os.path.join("asyncio", "events.py")
+LOOP = STANDARD + os.path.join("asyncio", "events.py")
 _FRAMES = 40  # how far up the stack the application's frame is looked for
 
-LIBRARIES: tuple[str, ...] = (_OURS, WRAPT, *_BETWEEN)
+LIBRARIES: tuple[str, ...] = (OURS, WRAPT, *_BETWEEN)
 
 
 def folders(client: type) -> tuple[str, ...]:
@@ -32,21 +34,22 @@ def folders(client: type) -> tuple[str, ...]:
 
 
 def caller_and_wrapper(
-    libraries: tuple[str, ...], wrappers: tuple[str, ...]
+    libraries: tuple[str, ...], wrappers: tuple[str, ...], frame: FrameType | None = None
 ) -> tuple[tuple[CodeType, int] | None, FrameType | None]:
     """Gives code and line of the nearest frame outside these folders, and a wrapper's that comes before it.
 
+    It is looked for from `frame` outwards; by default, from who calls.
     The first is `None` when the application did not make the call. The wrapper's frame must not be kept.
     """
     wrapper = None
-    frame = sys._getframe(1)
+    frame = frame or sys._getframe(1)
     for _ in range(_FRAMES):
         name = frame.f_code.co_filename
         if not name.startswith(libraries):
             if not name.startswith(wrappers):
                 return (frame.f_code, frame.f_lineno), wrapper
             wrapper = wrapper or frame
-        if frame.f_back is None or name == _LOOP:
+        if frame.f_back is None or name == LOOP:
             return None, wrapper
         frame = frame.f_back
     return None, wrapper

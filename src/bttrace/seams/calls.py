@@ -8,7 +8,8 @@ the writer thread, and read HTTP bodies that nobody can change any more.
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import CodeType
@@ -20,9 +21,11 @@ from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
+from ..values import plain
 from . import http
 from .bodies import Body
 from .firsts import heard
+from .moments import Moments
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
@@ -36,6 +39,7 @@ class Shared:
     recorder: Recorder
     provider: Provider
     settled: Settled = field(default_factory=Settled)
+    ask: Callable[[Call, Sequence[str]], object] | None = None  # for the tools that an answer asks for
 
 
 class Call:
@@ -44,13 +48,17 @@ class Call:
     `request` is the latest attempt's, and `form` what it says if it is multipart; `response`
     is kept only when its body has been read, because a call must not keep alive a stream
     that the application drops. `chunks` are those that the writer has not got yet; if there
-    is a `body`, they are pieces of it.
+    is a `body`, they are pieces of it. Pieces, and the chunks of a call that offers tools, come
+    with the reading at which they came.
     """
 
     __slots__ = (
         "_endpoint",
         "_fold",
+        "_handed",
         "_heard",
+        "_is_timed",
+        "_moments",
         "_placed",
         "_recorder",
         "_shared",
@@ -69,6 +77,7 @@ class Call:
         "parent",
         "request",
         "response",
+        "seeks",
         "started",
         "stream_end",
         "streamed",
@@ -82,6 +91,7 @@ class Call:
         self._placed = placed
         self._fold: Fold | None = None
         self._heard = False  # the first token and the first text of a raw body
+        self._moments: Moments | None = None
         self.client = type(client).__name__
         self.parent: Any = None
         self.within: Execution | None = None
@@ -91,6 +101,8 @@ class Call:
         self.response: Any = None
         self.headers: Any = None
         self.offers = False  # tools
+        self.seeks = False  # and looks for those that are asked for
+        self._is_timed = False  # the first token and the first text of a stream are known
         self.attempts = 0
         self.error: tuple[str, str, str | None] | None = None
         self.streamed = False
@@ -98,6 +110,7 @@ class Call:
         self.first_token: int | None = None
         self.first_text: int | None = None
         self.chunks: list[object] = []
+        self._handed: deque[list[object]] = deque()
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
@@ -109,6 +122,23 @@ class Call:
     def first(self, chunk: object, at: int) -> bool:
         """Looks for the first token and the first text in a chunk; tells if both are known."""
         return heard(self, self._endpoint, chunk, at)
+
+    def see(self, chunk: object, at: int) -> object:
+        """Looks for what is timed in a chunk of a call that offers tools, and for those that it asks for.
+
+        Gives the chunk as it may be kept: a copy, where the application may add to what came with it.
+        Many put the rest of a tool call's arguments into the very object that its first delta brought.
+        """
+        self._is_timed = self._is_timed or self.first(chunk, at)
+        return plain(chunk) if self.seek(chunk) else chunk
+
+    def seek(self, answer: object) -> bool:
+        """Has the tools watched that an answer asks for; tells whether it asks for any."""
+        conversation, ask = self._endpoint.conversation, self._shared.ask
+        names = () if conversation is None else conversation.calls(answer)
+        if names and ask is not None:
+            ask(self, names)
+        return bool(names)
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
@@ -138,21 +168,36 @@ class Call:
 
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
-        held, self.chunks = self.chunks, []
+        held = self.chunks
+        self._handed.append(held)
+        self.chunks = []
         self._recorder.put(self, held)
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Puts chunks of the stream together with those before."""
         if self._fold is None:
             self._fold = self._endpoint.fold()
-        for chunk in chunks if self.body is None else self._events(self.body, chunks):
+        while self._handed and self._handed.popleft() is not chunks:
+            pass  # these were dropped on their way
+        for chunk in self._read(chunks):
             self._fold.add(chunk)
 
-    def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[object]:
+    def _read(self, chunks: Sequence[Any]) -> Iterator[object]:
+        """Yields the chunks themselves, and notes when that came of which they tell."""
+        if self.body is None and not self.offers:
+            yield from chunks
+            return
+        if self._moments is None:
+            self._moments = Moments(self._endpoint)
+        for at, chunk in chunks if self.body is None else self._events(self.body, chunks):
+            self._moments.hear(chunk, at)
+            yield chunk
+
+    def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[tuple[int, object]]:
         """Yields the chunks that a body's pieces make up, and notes when the first of them came."""
         for at, chunk in body.events(pieces):
             self._heard = self._heard or self.first(chunk, at)
-            yield chunk
+            yield at, chunk
 
     def opening(self) -> Opening | None:
         """Gives what is known of the call when it begins."""
@@ -164,14 +209,22 @@ class Call:
         )
 
     def facts_so_far(self) -> Facts | None:
-        """Gives what is known of a call whose stream is being read; `None` for any other."""
-        if not self.streamed or self.body is not None or self.ended is not None:
+        """Gives what is known of a call whose stream is being read, or was; `None` for any other."""
+        if not self.streamed or self.body is not None:
             return None
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.
         fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
-        for chunk in list(self.chunks):
+        for chunk in self._unfolded():
             fold.add(chunk)
         return self._told(fold.response(), None)
+
+    def _unfolded(self) -> list[object]:
+        """Gives the chunks that came and that the writer has not put to the others, which may be queued."""
+        last = self.chunks  # before what was handed over: the application's thread moves them there
+        handed = list(self._handed)
+        lists = handed if any(last is one for one in handed) else [*handed, last]
+        chunks: list[Any] = [chunk for held in lists for chunk in list(held)]
+        return [chunk for _, chunk in chunks] if self.offers else chunks
 
     def facts(self) -> Facts | None:
         """Gives what is known of the call; `None` if it asked after work that is not done, or is told."""
@@ -209,6 +262,7 @@ class Call:
             error_message=message,
             request_id=request_id or http.request_id(self.headers),
             caller=Caller.of(self.caller),
+            moments={} if self._moments is None else self._moments.told(self._recorder.clock.epoch),
         )
 
     def _since_start(self, reading: int | None) -> float | None:
@@ -220,8 +274,10 @@ class Call:
             return self._fold.response(), None
         kind = http.content_type(self.headers)
         if content and kind == "text/event-stream":  # read whole, as openai's `audio.speech.create` does
-            self.fold([event for _, event in Body(kind, lines=False).events([(0, content)])])
-            if self._fold is not None and (folded := self._fold.response()):
+            fold = self._endpoint.fold()
+            for _, event in Body(kind, lines=False).events([(0, content)]):
+                fold.add(event)
+            if folded := fold.response():
                 return folded, None
         if content and kind.startswith(_BINARY):
             return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")

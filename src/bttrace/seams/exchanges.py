@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..clock import Clock
-from ..contracts import Ended
+from ..contracts import Begun, Ended, Opening
 from ..executions import Execution
 from ..model import Caller, Connection, Dialogue, Facts, Fold, Json, StreamEnd
 from ..values import at, json_object, number, plain, text
 from .firsts import heard
+from .moments import Moments
 
 Error = tuple[str, str | None]
 """An error's kind and message."""
@@ -55,6 +56,7 @@ class Exchange:
         self._peer = peer
         self._clock = clock
         self._fold: Fold = kind.endpoint.fold()
+        self._moments = Moments(kind.endpoint)
         self._heard = False  # the first token and the first text
         self.first_token: int | None = None
         self.first_text: int | None = None
@@ -80,6 +82,7 @@ class Exchange:
         """Takes an event of the response."""
         self._latest = reading
         self._heard = self._heard or heard(self, self._kind.endpoint, event, reading)
+        self._moments.hear(event, reading)
         self._fold.add(event)
 
     def fail(self, reading: int, event: Json) -> None:
@@ -95,6 +98,16 @@ class Exchange:
         """Ends it at a clock reading, or when it was last heard of."""
         self._ended = self._latest if reading is None else reading
         self._stream_end = stream_end
+
+    def opening(self) -> Opening | None:
+        """Gives what is known of it when the server has begun it."""
+        started = self._clock.epoch(self.started)
+        return Opening(self._kind.endpoint, json_object(plain(self.request)), started, self.origin.caller)
+
+    def facts_so_far(self) -> Facts | None:
+        """Gives what is known of it before it has ended."""
+        self._ended = self._latest
+        return self.facts()
 
     def facts(self) -> Facts | None:
         """Gives what is known of it."""
@@ -113,6 +126,7 @@ class Exchange:
             error_type=error_type,
             error_message=message,
             caller=self.origin.caller,
+            moments=self._moments.told(self._clock.epoch),
         )
 
     def _since_start(self, reading: int | None) -> float | None:
@@ -122,8 +136,16 @@ class Exchange:
 class Exchanges:
     """All exchanges of one connection. For one thread: the writer's."""
 
-    def __init__(self, kind: Connection, peer: Peer, clock: Clock, finish: Callable[[Ended], None]) -> None:
+    def __init__(
+        self,
+        kind: Connection,
+        peer: Peer,
+        clock: Clock,
+        began: Callable[[Begun], None],
+        finish: Callable[[Ended], None],
+    ) -> None:
         self._kind = kind
+        self._began = began
         self._peer = peer
         self._clock = clock
         self._finish = finish
@@ -194,6 +216,8 @@ class Exchanges:
         if identity in self._open:
             self._give_up(self._open[identity])
         self._open[identity] = exchange
+        if exchange.request.get("tools"):
+            self._began(exchange)
         if len(self._open) > _LIMIT:
             self._give_up(next(iter(self._open.values())))
 

@@ -8,13 +8,17 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 from __future__ import annotations
 
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutine
+from types import FrameType
 from typing import Any
 
 from ..contracts import Neighbours
+from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
 from ..guard import guarded
 from ..record import Recorder
+from ..registries.row import Gate
 from ..turns.fitting import fits
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshot, snapshots
@@ -23,7 +27,11 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 
 class Executions:
-    """Begins and ends executions; `begin`, `end` and `fail` never raise; `run` and `arun` go round a call."""
+    """Begins and ends executions.
+
+    `begin`, `end` and `fail` never raise; `run` and `arun` do all around a call. With a gate, what
+    the function gives and raises is read as that says.
+    """
 
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder
@@ -35,8 +43,17 @@ class Executions:
         self._entered = guarded(neighbours.enter)
         self._left = guarded(_leave)
 
+    def pass_over(self, folders: tuple[str, ...]) -> None:
+        """Takes it that code in these folders only hands executions on, for the application."""
+        self.libraries = tuple(dict.fromkeys((*self.libraries, *folders)))
+
     def run(
-        self, execution: Execution | None, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        execution: Execution | None,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        gate: Gate | None = None,
     ) -> Any:
         """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
@@ -48,17 +65,24 @@ class Executions:
                 leave = self._entered(execution)
             result = function(*args, **kwargs)
         except BaseException as error:
-            self.fail(execution, error)
+            self.fail(execution, error, gate)
             raise
         finally:
             EXECUTING.reset(token)
             if leave is not None:
                 self._left(leave)
-        self.end(execution, result)
+        if gate is not None and gate.is_async is None and iscoroutine(result):
+            return self.arun(execution, itself, (result,), {}, gate)
+        self.end(execution, result, gate)
         return result
 
     async def arun(
-        self, execution: Execution | None, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        execution: Execution | None,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        gate: Gate | None = None,
     ) -> Any:
         """Does for an asynchronous function what `run` does."""
         if execution is None:
@@ -71,13 +95,13 @@ class Executions:
                 leave = self._entered(execution)
             result = await function(*args, **kwargs)
         except BaseException as error:
-            self.fail(execution, error)
+            self.fail(execution, error, gate)
             raise
         finally:
             EXECUTING.set(outer)
             if leave is not None:
                 self._left(leave)
-        self.end(execution, result)
+        self.end(execution, result, gate)
         return result
 
     def _begin(
@@ -88,8 +112,14 @@ class Executions:
         *,
         call_id: str | None = None,
         asked_by: object = None,
+        called_from: FrameType | None = None,
+        delegate: str | None = None,
+        returns: Return = "by id",
     ) -> Execution | None:
-        """Gives a new execution, not yet run in; `None` for one that is being observed already."""
+        """Gives a new execution, not yet run in; `None` for one that is being observed already.
+
+        It was called from the frame `called_from`, if its own runs already.
+        """
         recorder = self._recorder
         if not recorder.active:
             return None
@@ -102,10 +132,17 @@ class Executions:
         ):
             return None
         execution = Execution(
-            kind, name, snapshots(arguments), recorder.clock.now(), call_id=call_id, asked_by=asked_by
+            kind,
+            name,
+            snapshots(arguments),
+            recorder.clock.now(),
+            call_id=call_id,
+            asked_by=asked_by,
+            delegate=delegate,
+            returns=returns,
         )
         execution.within = outer
-        execution.caller, _ = caller_and_wrapper(self.libraries, ())
+        execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
         if self._neighbours.awaits(execution):
             execution.awaited = allocate_lock()
@@ -113,19 +150,37 @@ class Executions:
         recorder.begin(execution, at_once=execution.awaited is not None)
         return execution
 
-    def _end(self, execution: Execution, result: object) -> None:
+    def _end(self, execution: Execution, result: object, gate: Gate | None = None) -> None:
         """Ends an execution with what it gave. Only the first time counts."""
-        if execution.ended is None:
-            execution.ended = self._recorder.clock.now()
+        if execution.ended is not None:
+            return
+        execution.ended = self._recorder.clock.now()
+        try:
+            if gate is not None and gate.returned is not None:
+                told = gate.returned(result)
+                result = told.result
+                if told.error is not None:
+                    execution.error = (told.error[:_ERROR_TEXT], "")
             execution.result = snapshot(result)
+        finally:
             self._recorder.put(execution)
 
-    def _fail(self, execution: Execution, error: BaseException) -> None:
+    def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
-        if execution.ended is None:
-            execution.ended = self._recorder.clock.now()
+        if execution.ended is not None:
+            return
+        execution.ended = self._recorder.clock.now()
+        try:
+            if gate is not None and gate.raised is not None:
+                error = gate.raised(error)
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
+        finally:
             self._recorder.put(execution)
+
+
+def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
+    """Gives what `arun` shall wait for, where the function was called already."""
+    return awaitable
 
 
 def _leave(leave: Callable[[], object]) -> None:

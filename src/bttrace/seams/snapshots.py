@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _MOST = 100  # values that are copied
+_MOST_YIELDED = 1000  # items of a generator that are kept
+_MOST_TEXT = 1_000_000  # characters of them
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+_DATA = frozenset({dict, list, tuple})
 
 
 def snapshot(value: object) -> object:
@@ -35,3 +38,34 @@ def _copied(value: object, left: list[int]) -> object:
         left[0] -= len(value)  # type: ignore[arg-type]
         return [_copied(item, left) for item in value]  # type: ignore[attr-defined]
     return value
+
+
+class Yielded:
+    """The first items that a generator yielded, as they were then, and how many there were in all.
+
+    Of what is no data only the name of its class is kept: the application may wait for it to be gone.
+    """
+
+    __slots__ = ("_count", "_items", "_left", "is_left")
+
+    def __init__(self) -> None:
+        self._items: list[object] = []
+        self._count = 0
+        self._left = _MOST_TEXT
+        self.is_left = False  # its reader wants no more of it
+
+    def take(self, item: object) -> None:
+        """Takes one more item."""
+        self._count += 1
+        if self._left <= 0 or self._count > _MOST_YIELDED:
+            return
+        kind = type(item)
+        self._left -= len(item) if kind in (str, bytes) else 1  # type: ignore[arg-type]
+        self._items.append(snapshot(item) if kind in _PLAIN or kind in _DATA else f"<{kind.__name__}>")
+
+    def told(self, returned: object) -> object:
+        """Gives the items; with how many there were if these are not all, and what was returned besides."""
+        if returned is None and self._count == len(self._items):
+            return self._items
+        told = {"yielded": self._items, "count": self._count}
+        return told if returned is None else {**told, "returned": returned}

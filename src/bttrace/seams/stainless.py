@@ -26,9 +26,11 @@ from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger
 from ..record import Recorder
+from . import http
 from .callers import LIBRARIES, caller_and_wrapper, folders
 from .calls import Call, Shared
 from .coverage import Coverage
+from .discovery import Discovery
 from .forms import form
 from .readings import Place, Readings
 from .routes import Routes
@@ -39,6 +41,10 @@ from .streams import (
     watch_of,
     watched,
 )
+
+# Where requests have the tools that they offer: of the application, and of servers that the provider asks.
+_OFFERS = ("tools", "functions", "mcp_servers")
+_PARSED = 64 * 1024  # bytes of a raw answer that are parsed on the application's thread
 
 
 class Seam:
@@ -53,12 +59,14 @@ class Seam:
         recorder: Recorder,
         neighbours: Neighbours,
         current: ContextVar[Call | None],
+        discovery: Discovery | None = None,
     ) -> None:
         self._provider = provider
         self._recorder = recorder
         self._neighbours = neighbours
         self._routes = Routes(provider.endpoints)
-        self._shared = Shared(recorder, provider)
+        self._discovery = discovery
+        self._shared = Shared(recorder, provider, ask=None if discovery is None else discovery.ask)
         self._libraries = LIBRARIES
         self._current = current
         self._sdk: ModuleType | None = None
@@ -69,6 +77,7 @@ class Seam:
         self._readings = Readings(recorder, guarded(self._watch))
         self._returned = guarded(self._return)
         self._failed = guarded(Call.fail)
+        self._sought = guarded(self._seek)
 
     @property
     def version(self) -> str:
@@ -88,6 +97,8 @@ class Seam:
             self.coverage.known = True
             if name == "request":
                 self._libraries = tuple(dict.fromkeys((*self._libraries, *folders(cls))))
+        if self._discovery is not None:
+            self._discovery.skip(self._libraries)
 
     def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
@@ -129,6 +140,8 @@ class Seam:
             self._current.set(outer)
         if call is not None:
             self._returned(call)
+            if call.seeks and not call.streamed:
+                self._sought(call, result)
         return result
 
     async def _arequest(
@@ -153,6 +166,8 @@ class Seam:
             self._current.set(outer)
         if call is not None:
             self._returned(call)
+            if call.seeks and not call.streamed:
+                self._sought(call, result)
         return result
 
     def _build_request(
@@ -185,8 +200,12 @@ class Seam:
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
         call.within = EXECUTING.get()
-        if endpoint.conversation is not None and type(options.json_data) is dict:
-            call.offers = bool(options.json_data.get("tools") or options.json_data.get("functions"))
+        if endpoint.conversation is not None:
+            body = getattr(options, "json_data", None)
+            call.offers = type(body) is dict and any(body.get(name) for name in _OFFERS)
+            if call.offers and self._discovery is not None:
+                call.seeks = True
+                self._discovery.go_on()
         return call
 
     def _attempt(self, call: Call, request: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -230,3 +249,12 @@ class Seam:
     def _return(call: Call) -> None:
         if not call.streamed:
             call.end("exhausted")
+
+    @staticmethod
+    def _seek(call: Call, result: Any) -> None:
+        """Looks for the tools that a whole answer asks for, in the SDK's object or a raw response."""
+        raw = vars(result).get("http_response") if hasattr(result, "__dict__") else None
+        if raw is None:
+            call.seek(result)
+        elif len(body := http.content(raw)) < _PARSED:
+            call.seek(http.parsed(body)[0])

@@ -89,6 +89,7 @@ watched_pieces = guarded(_watched_pieces)
 watched_lines = guarded(_watched_lines)
 _gone = guarded(_go)
 _first = guarded(Call.first)
+_seen = guarded(Call.see)
 _handed_over = guarded(Call.hand_over)
 _ended = guarded(Call.end)
 _failed = guarded(Call.fail)
@@ -104,14 +105,18 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
     watch.read = True
     held = call.chunks
     raw = call.body is not None
-    waiting = not raw
+    timed = raw or call.offers
+    waiting = True
     last = None
     try:
         for chunk in chunks:
             last = now()
-            held.append((last, chunk) if raw else chunk)
-            if waiting and _first(call, chunk, last):
-                waiting = False
+            if timed:
+                held.append((last, chunk if raw else _seen(call, chunk, last) or chunk))
+            else:
+                held.append(chunk)
+                if waiting and _first(call, chunk, last):
+                    waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
                 held = call.chunks
@@ -131,14 +136,18 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
     watch.read = True
     held = call.chunks
     raw = call.body is not None
-    waiting = not raw
+    timed = raw or call.offers
+    waiting = True
     last = None
     try:
         async for chunk in chunks:
             last = now()
-            held.append((last, chunk) if raw else chunk)
-            if waiting and _first(call, chunk, last):
-                waiting = False
+            if timed:
+                held.append((last, chunk if raw else _seen(call, chunk, last) or chunk))
+            else:
+                held.append(chunk)
+                if waiting and _first(call, chunk, last):
+                    waiting = False
             if len(held) >= BATCH:
                 _handed_over(call)
                 held = call.chunks

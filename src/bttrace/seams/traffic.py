@@ -16,6 +16,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from ..contracts import Opening
+from ..executions import Execution
 from ..model import Caller, Connection, Facts, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
@@ -26,8 +27,8 @@ BATCH = 16  # messages that are held before the writer gets them
 _LIMIT = 10_000  # messages that are held when the writer does not come; beyond it the oldest are lost
 _NOTHING: list[object] = []
 
-Seen = tuple[object | None, tuple[CodeType, int] | None]
-"""The application's braintrust span, and its frame."""
+Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None]
+"""The application's braintrust span, its frame, and the execution that it is in."""
 _Way = Literal["sent", "unsent", "received", "left"]
 
 
@@ -84,7 +85,10 @@ class Traffic:
     def fold(self, _chunks: Sequence[object]) -> None:
         """Takes everything that has passed."""
         if self._exchanges is None:
-            self._exchanges = Exchanges(self._kind, self._peer(), self._recorder.clock, self._recorder.finish)
+            recorder = self._recorder
+            self._exchanges = Exchanges(
+                self._kind, self._peer(), recorder.clock, recorder.began, recorder.finish
+            )
         while self._passed:
             _take(self._exchanges, *self._passed.popleft())
 
@@ -129,4 +133,4 @@ def _event(message: str | bytes | Json) -> Json:
 
 
 def _origin(seen: Seen | None) -> Origin:
-    return Origin() if seen is None else Origin(seen[0], Caller.of(seen[1]))
+    return Origin() if seen is None else Origin(seen[0], Caller.of(seen[1]), seen[2])

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from ..contracts import Neighbours
+from ..executions import EXECUTING
 from ..guard import guarded
 from ..model import Json, Provider
 from ..record import Recorder
@@ -113,7 +114,7 @@ class Watches:
 
     def _seen(self) -> Seen:
         caller, wrapper = caller_and_wrapper(self.libraries, self._neighbours.wrappers)
-        return self._neighbours.parent(wrapper), caller
+        return self._neighbours.parent(wrapper), caller, EXECUTING.get()
 
     def _go(self, identity: int) -> None:
         """Ends what is open on a connection that was collected."""

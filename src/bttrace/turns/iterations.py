@@ -45,10 +45,14 @@ class Pending:
 
 @dataclass(slots=True, eq=False)
 class Iteration:
-    """One generation, or several that were asked the same, and the tools asked for; `running` are at work."""
+    """One generation, or several that were asked the same, and the tools asked for; `running` are at work.
+
+    Its steps stand in `above`: the turn's, or that of the agent to which the turn was handed over.
+    """
 
     number: int
     reason: Step
+    above: Step
     act: Step | None = None
     calls: dict[str, Pending] = field(default_factory=dict)
     running: int = 0
@@ -58,7 +62,9 @@ class Iteration:
 class Turn:
     """One turn. `prompt` is what opened it in words, and `last` the content of its last answer.
 
-    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it.
+    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it, and
+    `within` is the key of the execution that it was opened in. `delegates` are the steps of the
+    agents to which it was handed over, one by the other.
     """
 
     step: Step
@@ -70,14 +76,29 @@ class Turn:
     touched: float = 0.0
     last: object = None
     iterations: list[Iteration] = field(default_factory=list)
-    usage: dict[Metric, float] = field(default_factory=dict)
+    usage: Mapping[Metric, float] = field(default_factory=dict)
+    within: object = None
+    delegates: list[Step] = field(default_factory=list)
+
+    @property
+    def above(self) -> Step:
+        """Gives the step in which its next iterations stand."""
+        return self.delegates[-1] if self.delegates else self.step
+
+    @property
+    def has_run(self) -> bool:
+        """Tells whether no call is at work, and every tool that was asked for last was seen to end."""
+        last = self.iterations[-1]
+        return not any(one.running for one in self.iterations) and all(
+            call.has_run for call in last.calls.values()
+        )
 
     def after(self, iteration: Iteration | None) -> Iteration | int:
         """Gives the iteration after one, or its number if there is none yet."""
         number = 1 if iteration is None else iteration.number + 1
         return next((one for one in self.iterations if one.number == number), number)
 
-    def spend(self, usage: Mapping[Metric, float]) -> None:
-        """Adds what a call used to the turn's sums."""
-        for name, count in usage.items():
-            self.usage[name] = self.usage.get(name, 0) + count
+
+def added(usage: Mapping[Metric, float], more: Mapping[Metric, float]) -> Mapping[Metric, float]:
+    """Gives the sums of two usages."""
+    return {**usage, **{name: usage.get(name, 0) + count for name, count in more.items()}}

@@ -30,6 +30,8 @@ class Memory:
         self._answers: dict[str, tuple[Turn, Iteration]] = {}
         self._left: dict[str, tuple[Turn, Iteration]] = {}
         self._sessions: dict[tuple[str, str], str | None] = {}
+        self._unnumbered: dict[Turn, None] = {}
+        self._summaries: dict[str, str] = {}
 
     # What is known.
 
@@ -65,6 +67,19 @@ class Memory:
         for identity in answer.leaves:
             self._left[identity] = (turn, iteration)
             turn.answers[identity] = None
+        self.summarised(answer, turn.session)
+
+    def summarised(self, answer: Answer, session: str | None) -> None:
+        """Remembers the summaries that an answer made of a session."""
+        for key in answer.summaries if session is not None else ():
+            self._summaries.pop(key, None)
+            self._summaries[key] = str(session)
+        while len(self._summaries) > _TURNS:
+            del self._summaries[next(iter(self._summaries))]
+
+    def unnumbered(self, turn: Turn) -> None:
+        """Takes it that results of tools go back to the model without ids."""
+        self._unnumbered[turn] = None
 
     def concluded(self, turn: Turn, answer: Answer) -> None:
         """Remembers the words that ended a turn, by which the next one of a conversation is known."""
@@ -83,7 +98,18 @@ class Memory:
             return asked.session
         if asked.continues is not None and asked.continues in self._answers:
             return self._answers[asked.continues][0].session
-        return self._sessions.get(asked.said) if asked.said is not None else None
+        found = self._sessions.get(asked.said) if asked.said is not None else None
+        return found or (self._summaries.get(asked.recalls) if asked.recalls is not None else None)
+
+    def concerned(self, asked: Asked) -> Turn | None:
+        """Gives the turn that a request repeats or goes on from, whatever it asks for."""
+        if asked.continues is not None and asked.continues in self._answers:
+            return self._answers[asked.continues][0]
+        brought = (result.id for result in asked.brought)
+        found = [
+            call.turn for identity in (*brought, *asked.echoed) for call in self._calls.get(identity, ())
+        ]
+        return max(found, key=lambda turn: turn.touched, default=None)
 
     def matched(self, asked: Asked, root: str | None) -> tuple[Turn, Iteration] | None:
         """Gives the turn that a request goes on with, and the iteration that it follows."""
@@ -97,6 +123,38 @@ class Memory:
         if found is not None:
             return found
         return named if asked.brought and not asked.is_prompted else None
+
+    def retold(self, asked: Asked, within: object) -> Turn | None:
+        """Gives the one turn whose results a request can bring in words; each time only once.
+
+        It was opened in the same execution, all its tools have run, and the request repeats its
+        prompt and says more.
+        """
+        if not asked.offers or asked.brought or asked.continues is not None:
+            return None
+        found = [
+            turn
+            for turn in self._unnumbered
+            if turn.within is within
+            and turn.has_run
+            and turn.prompt is not None
+            and asked.prompts[-1:] != (turn.prompt,)
+            and any(one.startswith(turn.prompt) for one in asked.prompts)
+        ]
+        if len(found) != 1:
+            return None
+        self._unnumbered.pop(found[0])
+        return found[0]
+
+    def over(self, within: object) -> list[Turn]:
+        """Gives the turns that are over because the execution has ended that they were opened in.
+
+        Only those whose results go back in words: the last ones may go to nobody.
+        """
+        found = [turn for turn in self._unnumbered if turn.within is within and turn.has_run]
+        for turn in found:
+            self._unnumbered.pop(turn)
+        return found
 
     def _brought(self, asked: Asked, turn: Turn | None, root: str | None) -> tuple[Turn, Iteration] | None:
         ids = {result.id for result in asked.brought}
@@ -132,7 +190,8 @@ class Memory:
             waiting[:] = [call for call in waiting if call.is_free]
             free = [call for call in waiting if fits(call.asking.arguments, arguments)]
         if asked_by is not None:
-            free = [call for call in free if call.asked_by == asked_by]
+            keys = asked_by if isinstance(asked_by, tuple) else (asked_by,)
+            free = [call for call in free if call.asked_by in keys]
         return free[0] if free and _are_one(free) else None
 
     # What is forgotten.
@@ -144,6 +203,7 @@ class Memory:
 
     def _forget(self, turn: Turn) -> None:
         del self._turns[turn]
+        self._unnumbered.pop(turn, None)
         self._weight -= turn.weight
         for iteration in turn.iterations:
             for call in iteration.calls.values():

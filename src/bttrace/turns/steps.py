@@ -1,22 +1,44 @@
 """The steps of a turn, as they are known so far, and the span of each. PURE.
 
 A *step* is what stands between the root of a trace and its model calls: a turn, its `reason`
-and `act` of each iteration, a tool, a task that a tool was delegated, a workflow.
+and `act` of each iteration, a tool, a task that a tool was delegated, a workflow, a compaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
+from ..evidence import Compaction
 from ..media import attached
 from ..model import Caller, Json, Metric, Span, SpanType
 from ..shape import Place, Style, context, timestamp
 
-Kind = Literal["turn", "reason", "act", "tool", "task", "workflow"]
+Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction"]
 _TYPES: Mapping[Kind, SpanType] = {"tool": "tool"}
+_COUNTING = ("reason", "act", "compaction")
 _TEXTS = frozenset({"text_preview"})  # what of an output is words of the model
+
+
+class Ids(Protocol):
+    """Gives new ids."""
+
+    def row(self) -> str:
+        """Gives the id of a log row."""
+
+    def span(self) -> str:
+        """Gives the id of a span."""
+
+    def trace(self) -> str:
+        """Gives the id of a trace."""
+
+
+def beneath(above: Place, ids: Ids) -> Place:
+    """Gives a new place under another."""
+    return Place(
+        row_id=ids.row(), span_id=ids.span(), root_span_id=above.root_span_id, parents=(above.span_id,)
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -67,8 +89,16 @@ class Step:
         )
 
 
+def conclude(step: Step, compactions: Iterable[Compaction], failure: str | None = None) -> None:
+    """Writes into the step of a compaction what made it happen, and what it did."""
+    for compaction in compactions:
+        status = "failed" if compaction.failed else failure
+        step.input = compaction.trigger
+        step.output = {**compaction.counts, **({} if status is None else {"status": status})} or None
+
+
 def _without_content(output: object, kind: Kind) -> object:
     """Gives what of an output is no content: counts, and how it ended."""
-    if not isinstance(output, dict) or (kind not in ("reason", "act") and output.keys() != {"status"}):
+    if not isinstance(output, dict) or (kind not in _COUNTING and output.keys() != {"status"}):
         return None
     return {name: value for name, value in output.items() if name not in _TEXTS}

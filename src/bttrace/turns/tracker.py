@@ -9,32 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Literal
 
-from ..evidence import Answer, Asked, Result, weight
+from ..evidence import Answer, Asked, Compaction, Result, Return, weight
 from ..model import Caller, Metric
 from ..shape import Place
-from .iterations import Iteration, Pending, Turn
+from .iterations import Iteration, Pending, Turn, added
 from .memory import Memory
-from .steps import Kind, Step
+from .steps import Ids, Kind, Step, beneath, conclude
 
 _PREVIEW = 200  # characters of an answer's text on its `reason`
 _EXECUTIONS = 2000  # that are remembered, so that what is left running in one still finds it
 
+_NO_DETAILS: Mapping[str, object] = MappingProxyType({})
+
 Failure = Literal["failed", "cancelled"]
-
-
-class Ids(Protocol):
-    """Gives new ids."""
-
-    def row(self) -> str:
-        """Gives the id of a log row."""
-
-    def span(self) -> str:
-        """Gives the id of a span."""
-
-    def trace(self) -> str:
-        """Gives the id of a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +40,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. `usage` are the tokens that its span counts."""
+    """How a call ended. `usage` are the tokens of its span, `compactions` what it did to a context."""
 
     answer: Answer
     failure: Failure | None = None
     usage: Mapping[Metric, float] = field(default_factory=dict)
+    compactions: tuple[Compaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,8 @@ class Run:
     """An execution that was observed: of a tool, or of a function that is a workflow or a task.
 
     `arguments` are by parameter. What is `found` by the name that a model asked for counts
-    only if it was asked for; `asked_by` is then the key of the call that asked.
+    only if it was asked for; `asked_by` is then the key of the call that asked, or a tuple of
+    those that may have. A tool that hands the turn over does so to the `delegate` of that name.
     """
 
     kind: Kind
@@ -71,6 +63,8 @@ class Run:
     call_id: str | None = None
     found: bool = False
     asked_by: object = None
+    delegate: str | None = None
+    returns: Return = "by id"
 
 
 @dataclass(slots=True)
@@ -79,6 +73,8 @@ class _Generation:
     iteration: Iteration | None
     place: Place
     adopter: object
+    within: object = None
+    compaction: Step | None = None
 
 
 @dataclass(slots=True)
@@ -86,7 +82,9 @@ class _Execution:
     origin: Origin
     step: Step | None
     pending: Pending | None = None
+    run: Run | None = None
     task: Step | None = None
+    usage: Mapping[Metric, float] = field(default_factory=dict)
 
 
 class Turns:
@@ -105,7 +103,10 @@ class Turns:
     def begin(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Takes the beginning of a call."""
         self._latest = max(self._latest, at)
-        found = self._memory.matched(asked, origin.root_span_id)
+        if asked.compacts:
+            self._running[key] = self._compacting(at, asked, origin)
+            return
+        found = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
         if found is not None:
             turn, latest = found
             if asked.about or asked.resumes:
@@ -118,7 +119,7 @@ class Turns:
             self._join(key, at, turn, turn.after(None))
         else:
             parent, adopter = self._parent(origin, at, asked.prompt)
-            self._running[key] = _Generation(None, None, parent, adopter)
+            self._running[key] = _Generation(None, None, parent, adopter, origin.within)
 
     def knows(self, asked: Asked) -> bool:
         """Tells whether the results that a request brings, if any, are those of a turn."""
@@ -137,6 +138,11 @@ class Turns:
         generation = self._running[key]
         return generation.place, generation.adopter
 
+    def is_compacting(self, key: object) -> bool:
+        """Tells whether a running call is a compaction and nothing else."""
+        generation = self._running.get(key)
+        return generation is not None and generation.compaction is not None
+
     def hear(self, key: object, at: float, answer: Answer) -> None:
         """Takes an answer as far as it has come; the same again, with more, is no harm."""
         generation = self._running.get(key)
@@ -147,7 +153,7 @@ class Turns:
         if not answer.asks:
             return
         if iteration.act is None:
-            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, turn.step)
+            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, iteration.above)
         for asking in answer.asks:
             if asking.id not in iteration.calls:
                 iteration.calls[asking.id] = Pending(asking, turn, iteration, key)
@@ -168,9 +174,13 @@ class Turns:
         self.hear(key, at, answer)
         del self._running[key]
         turn, iteration = generation.turn, generation.iteration
+        self._spend(generation.within, outcome.usage)
+        if generation.compaction is not None:
+            self._compacted(generation.compaction, at, outcome)
+            return
         if turn is None or iteration is None:
             return
-        turn.spend(outcome.usage)
+        turn.usage = added(turn.usage, outcome.usage)
         iteration.running -= 1
         iteration.reason.output = {
             "has_tool_calls": bool(iteration.calls),
@@ -229,12 +239,21 @@ class Turns:
             step.metadata = {"tool_name": run.name, "tool_call_id": call_id, "timing": "observed"}
         if pending is not None:
             pending.tool = step
-        self._remember(key, _Execution(origin, step, pending))
+            if run.returns == "in words":
+                self._memory.unnumbered(pending.turn)
+        self._remember(key, _Execution(origin, step, pending, run))
         self._note(step)
         return pending is not None
 
-    def stop(self, key: object, at: float, result: object, error: str | None) -> None:
-        """Takes the end of an execution."""
+    def stop(
+        self,
+        key: object,
+        at: float,
+        result: object,
+        error: str | None,
+        details: Mapping[str, object] = _NO_DETAILS,
+    ) -> None:
+        """Takes the end of an execution; `details` are metadata of its span."""
         self._latest = max(self._latest, at)
         execution = self._executions.get(key)
         if execution is None or execution.step is None:
@@ -243,8 +262,22 @@ class Turns:
             if step is not None:
                 step.ended, step.output, step.error = at, result, error
                 self._note(step)
-        if execution.step.kind == "tool":
-            execution.step.metadata["status"] = "error" if error else "success"
+        execution.step.metadata.update({"status": "error" if error else "success", **details})
+        if execution.pending is not None and execution.run is not None and not error:
+            self._passed_on(execution.pending.turn, execution.run, execution.step, at)
+        for turn in self._memory.over(key):
+            self._close(turn, at, "failed" if error else "completed")
+
+    def _passed_on(self, turn: Turn, run: Run, tool: Step, at: float) -> None:
+        """Takes it that a tool has handed its turn over, or that its result is the turn's answer."""
+        if run.delegate is not None:
+            task = self._step("task", f"task:{run.delegate}", at, tool)
+            task.input = tool.input
+            turn.delegates.append(task)
+        if run.returns == "nowhere":
+            turn.last = tool.output
+            self._settled(turn.iterations[-1], at)
+            self._close(turn, at, "completed")
 
     def place_of(self, key: object) -> tuple[Place, object] | None:
         """Gives where an execution's span stands, if it has one."""
@@ -283,6 +316,7 @@ class Turns:
         parent, adopter = self._parent(origin, at, asked.prompt)
         step = Step(parent, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
+        turn.within = origin.within
         turn.session = self._memory.session(asked) or parent.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
@@ -292,22 +326,56 @@ class Turns:
     def _join(self, key: object, at: float, turn: Turn, iteration: Iteration | int) -> None:
         if isinstance(iteration, int):
             number = iteration
-            reason = self._step("reason", f"reason (iteration {number})", at, turn.step)
-            iteration = Iteration(number, reason)
+            above = turn.above
+            reason = self._step("reason", f"reason (iteration {number})", at, above)
+            iteration = Iteration(number, reason, above)
             turn.iterations.append(iteration)
         iteration.running += 1
         iteration.reason.ended = None
         self._reopen(turn, at)
         self._note(iteration.reason)
         place, adopter = self._beneath(iteration.reason)
-        self._running[key] = _Generation(turn, iteration, place, adopter)
+        self._running[key] = _Generation(turn, iteration, place, adopter, turn.within)
+
+    def _spend(self, within: object, usage: Mapping[Metric, float]) -> None:
+        """Adds what a call used to the sums of the workflows and tasks that it was made in."""
+        execution = self._executions.get(within) if usage and within is not None else None
+        while execution is not None:
+            step = execution.step
+            if step is not None and step.kind != "tool":
+                execution.usage = added(execution.usage, usage)
+                step.metadata["usage"] = execution.usage
+                if step.ended is not None:
+                    self._note(step)
+            within = execution.origin.within
+            execution = self._executions.get(within) if within is not None else None
+
+    def _compacting(self, at: float, asked: Asked, origin: Origin) -> _Generation:
+        """Begins a compaction: of the turn that is open, or else of its session alone."""
+        turn = self._memory.concerned(asked)
+        if turn is not None and turn.step.ended is None:
+            place, adopter = self._beneath(turn.step)
+        else:
+            place, adopter = self._parent(origin, at, None)
+        step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
+        step.metadata["session_id"] = self._memory.session(asked) if turn is None else turn.session
+        self._note(step)
+        return _Generation(None, None, *self._beneath(step), origin.within, step)
+
+    def _compacted(self, step: Step, at: float, outcome: Outcome) -> None:
+        session = step.metadata["session_id"]
+        self._memory.summarised(outcome.answer, session if isinstance(session, str) else None)
+        step.ended = at
+        conclude(step, outcome.compactions, outcome.failure)
+        self._note(step)
 
     def _reopen(self, turn: Turn, at: float) -> None:
         self._memory.touched(turn, at)
         if turn.step.ended is not None:
-            turn.step.ended = turn.step.output = None
+            for step in (turn.step, *turn.delegates):
+                step.ended = step.output = None
+                self._note(step)
             turn.step.metadata.pop("turn_status", None)
-            self._note(turn.step)
 
     def _close(self, turn: Turn, at: float, status: str) -> None:
         for iteration in turn.iterations:
@@ -316,13 +384,28 @@ class Turns:
                 self._note(iteration.reason)
             if iteration.act is not None and iteration.act.ended is None:
                 self._finish_act(iteration, at)
-        step = turn.step
-        step.ended = at
-        step.output = turn.last if status == "completed" else {"status": status}
-        step.metadata.update(
-            iterations=len(turn.iterations), turn_status=status, usage=dict(turn.usage) or None
+        for step in (*reversed(turn.delegates), turn.step):
+            step.ended = at
+            step.output = turn.last if status == "completed" else {"status": status}
+            self._note(step)
+        turn.step.metadata.update(
+            iterations=len(turn.iterations), turn_status=status, usage=turn.usage or None
         )
-        self._note(step)
+
+    def _retold(self, asked: Asked, at: float, origin: Origin) -> tuple[Turn, Iteration] | None:
+        """Gives the turn that a request goes on with in words, and the iteration that it follows."""
+        turn = self._memory.retold(asked, origin.within)
+        if turn is None:
+            return None
+        latest = turn.iterations[-1]
+        self._settled(latest, at)
+        return turn, latest
+
+    def _settled(self, iteration: Iteration, at: float) -> None:
+        """Takes it that no results of an iteration's tools will come by their ids."""
+        for call in iteration.calls.values():
+            call.is_returned = call.is_returned or call.has_run
+        self._finish_act(iteration, at)
 
     def _settle(self, turn: Turn, brought: tuple[Result, ...], at: float) -> None:
         """Takes the results that a request brings, and ends the acts that gave them."""
@@ -382,13 +465,7 @@ class Turns:
         return step
 
     def _beneath(self, parent: Step) -> tuple[Place, object]:
-        place = Place(
-            row_id=self._ids.row(),
-            span_id=self._ids.span(),
-            root_span_id=parent.place.root_span_id,
-            parents=(parent.place.span_id,),
-        )
-        return place, parent.adopter
+        return beneath(parent.place, self._ids), parent.adopter
 
     def _parent(
         self, origin: Origin, at: float, prompt: object, *, is_call: bool = True

@@ -11,7 +11,9 @@ import json
 
 from ...model import Endpoint, Json
 from ...values import at, field, items, json_object, members, objects, plain, position, text
+from ..conversations.compactions import compactions
 from ..conversations.messages import MessagesConversation
+from ..conversations.served_blocks import moment
 from ..text import Text, continue_text
 
 # delta type -> its field, and the content block's field that it continues
@@ -203,4 +205,6 @@ MESSAGES = Endpoint(
     is_first_text=is_first_text,
     fold=MessageFold,
     conversation=MessagesConversation(),
+    compactions=compactions,
+    moment=moment,
 )

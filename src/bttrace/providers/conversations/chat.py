@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...evidence import Answer, Asked, Asking, Result, arguments, unnumbered
 from ...model import Json
-from ...values import at, field, items, json_object, objects, text
+from ...values import at, items, json_object, objects, own, text
 
 _USER = "user"
 _MODEL = "assistant"
@@ -30,8 +30,8 @@ class ChatConversation:
             role = message.get("role")
             if role == _MODEL:
                 calls = _asks(message)
-                if not calls:  # what it said in words ends the round
-                    break
+                if not calls and (brought or is_prompted):
+                    break  # what it said in words ends the round; words that nothing follows are its answer's
                 echoed.update((call.id, call) for call in calls)
             elif role in ("tool", "function"):
                 brought.append(_result(message))
@@ -69,13 +69,18 @@ class ChatConversation:
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or a chunk asks for."""
-        found = []
-        for choice in items(field(answer, "choices")):
-            told = field(choice, "delta") or field(choice, "message")
-            calls = items(field(told, "tool_calls"))
-            found += [text(at(call, "function.name")) or text(at(call, "custom.name")) for call in calls]
-            found.append(text(at(told, "function_call.name")))
-        return tuple(name for name in found if name)
+        found: list[str | None] = []
+        for choice in items(own(answer).get("choices")):
+            fields = own(choice)
+            told = own(fields.get("delta") or fields.get("message"))
+            if calls := told.get("tool_calls"):
+                names = ("function.name", "custom.name")
+                found += [
+                    next(filter(None, (text(at(call, one)) for one in names)), None) for call in items(calls)
+                ]
+            if told.get("function_call"):
+                found.append(text(at(told, "function_call.name")))
+        return tuple(name for name in found if name) if found else ()
 
 
 def _asks(message: Json) -> list[Asking]:
@@ -84,8 +89,7 @@ def _asks(message: Json) -> list[Asking]:
         told = json_object(call.get("function")) or json_object(call.get("custom"))
         name = text(told.get("name"))
         if name is not None:
-            given = told["arguments"] if "arguments" in told else told.get("input")
-            parsed = arguments(given) if "arguments" in told else given
+            parsed = told["input"] if "input" in told else arguments(told.get("arguments"))
             found.append(Asking(text(call.get("id")) or unnumbered(name), name, parsed))
     old = json_object(message.get("function_call"))
     name = text(old.get("name"))

@@ -9,14 +9,16 @@ new is sent.
 
 from __future__ import annotations
 
-from ...evidence import Answer, Asked, Asking, Result, Served
+from ...evidence import Answer, Asked, Asking, Result
 from ...model import Json
-from ...values import at, field, items, objects, text
+from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
+from .compactions import left, recalled, resumed, summaries
+from .served_blocks import USES, served
 
 _USER = "user"
 _MODEL = "assistant"
-_PROVIDERS_OWN = ("server_tool_use", "mcp_tool_use")
+_PAUSES = ("pause_turn", "compaction")  # for the application to have it go on
 
 
 class MessagesConversation:
@@ -32,7 +34,7 @@ class MessagesConversation:
             blocks = _blocks(message)
             if message.get("role") == _MODEL:
                 calls = _asks(blocks)
-                if not calls:
+                if not calls and (brought or is_prompted):
                     break
                 echoed.update((call.id, call) for call in calls)
                 continue
@@ -51,8 +53,10 @@ class MessagesConversation:
             prompts=prompts(messages),
             is_prompted=is_prompted,
             continues=text(at(request, "thread.previous_message_id")),
-            resumes=_own(_blocks(last)) if last.get("role") == _MODEL else frozenset(),
+            resumes=(_own(_blocks(last)) if last.get("role") == _MODEL else frozenset()) | resumed(messages),
             said=said(messages),
+            compacts=bool(request.get("compaction")),
+            recalls=recalled(messages),
         )
 
     def answer(self, response: Json) -> Answer:
@@ -64,16 +68,20 @@ class MessagesConversation:
             identity=text(response.get("id")),
             text=words(response.get("content")),
             content=response.get("content"),
-            unfinished=reason == "pause_turn",
-            leaves=_own(blocks) if reason == "pause_turn" else frozenset(),
+            unfinished=reason in _PAUSES,
+            leaves=_own(blocks) | left(blocks) if reason in _PAUSES else frozenset(),
             is_whole=reason is not None,
-            served=tuple(_served(blocks)),
+            summaries=summaries(blocks),
+            served=served(blocks),
         )
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or a chunk asks for."""
-        block = field(answer, "content_block")
-        blocks = items(field(answer, "content")) if block is None else (block,)
+        fields = own(answer)
+        block, content = fields.get("content_block"), fields.get("content")
+        if block is None and not content:
+            return ()
+        blocks = items(content) if block is None else (block,)
         names = (text(field(one, "name")) for one in blocks if field(one, "type") == "tool_use")
         return tuple(name for name in names if name)
 
@@ -94,7 +102,7 @@ def _asks(blocks: list[Json]) -> list[Asking]:
 
 def _own(blocks: list[Json]) -> frozenset[str]:
     """Gives the ids of the provider's own tools among some blocks."""
-    ids = (text(block.get("id")) for block in blocks if block.get("type") in _PROVIDERS_OWN)
+    ids = (text(block.get("id")) for block in blocks if block.get("type") in USES)
     return frozenset(identity for identity in ids if identity)
 
 
@@ -115,21 +123,3 @@ def _prompt(messages: list[Json]) -> object:
             if own:
                 return own
     return None
-
-
-def _served(blocks: list[Json]) -> list[Served]:
-    results = {
-        text(block.get("tool_use_id")): block
-        for block in blocks
-        if str(block.get("type")).endswith("_tool_result")
-    }
-    found = []
-    for block in blocks:
-        name, identity = text(block.get("name")), text(block.get("id"))
-        if block.get("type") not in _PROVIDERS_OWN or name is None or identity is None:
-            continue
-        result = results.get(identity, {})
-        content = result.get("content")
-        failed = text(at(content, "error_code")) or ("error" if result.get("is_error") is True else None)
-        found.append(Served(identity, name, block.get("input"), content, failed))
-    return found

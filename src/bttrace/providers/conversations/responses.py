@@ -8,10 +8,14 @@ goes on from `previous_response_id`, from a `conversation`, or sends all items a
 
 from __future__ import annotations
 
-from ...evidence import Answer, Asked, Asking, Result, Served, arguments
+from collections.abc import Sequence
+
+from ...evidence import Answer, Asked, Asking, Result, arguments
 from ...model import Json
-from ...values import at, field, items, objects, text
+from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
+from .compactions import summaries
+from .served_items import ALONE, is_served, served
 
 # What the application runs, and where such an item has its arguments.
 _ASKING = {
@@ -21,17 +25,10 @@ _ASKING = {
     "shell_call": "action",
     "computer_call": "action",
     "apply_patch_call": "operation",
-}
-# What OpenAI runs by itself: where such an item has its arguments, and its result.
-_SERVED = {
-    "web_search_call": ("action", ""),
-    "file_search_call": ("queries", "results"),
-    "code_interpreter_call": ("code", "outputs"),
-    "image_generation_call": ("", ""),
-    "mcp_call": ("arguments", "output"),
+    "tool_search_call": "arguments",
 }
 _OUTPUT = "_output"
-_MODELS = frozenset({*_ASKING, *_SERVED, "reasoning", "mcp_list_tools", "mcp_approval_request", "compaction"})
+_MODELS = frozenset({*_ASKING, *ALONE, "reasoning", "mcp_list_tools", "mcp_approval_request", "compaction"})
 _UNFINISHED = ("queued", "in_progress")
 
 
@@ -50,9 +47,8 @@ class ResponsesConversation:
         for item in reversed(listed):
             kind = text(item.get("type")) or "message"
             if kind == "message" and item.get("role") == "assistant":
-                if is_models or brought:
+                if is_models or brought or is_prompted:
                     break
-                is_models = True  # words beside the calls that came before them
             elif kind == "message" and item.get("role") == "user":
                 if is_models:
                     break
@@ -74,6 +70,8 @@ class ResponsesConversation:
             about=text(request.get("response_id")),
             session=_session(request),
             said=said(listed),
+            compacts=bool(listed) and listed[-1].get("type") == "compaction_trigger",
+            recalls=next(reversed(summaries(listed)), None),
         )
 
     def answer(self, response: Json) -> Answer:
@@ -82,21 +80,28 @@ class ResponsesConversation:
         spoken = [item for item in output if item.get("type") == "message"]
         status = text(response.get("status"))
         return Answer(
-            asks=tuple(call for item in output if (call := _asking(item)) is not None),
+            asks=tuple(
+                call for item in output if (call := _asking(item)) is not None and not is_served(item, output)
+            ),
             identity=text(response.get("id")),
             text="".join(words(item.get("content")) or "" for item in spoken) or None,
             content=spoken[-1].get("content") if spoken else None,
             unfinished=status in _UNFINISHED and response.get("background") is True,
+            cancelled=status == "cancelled",
             is_whole=status not in _UNFINISHED,
-            served=tuple(ran for item in output if (ran := _served(item)) is not None),
+            summaries=summaries(output),
+            served=served(output),
         )
 
     def calls(self, answer: object) -> tuple[str, ...]:
         """Gives the names of the tools that an answer or an event asks for."""
-        if field(answer, "type") == "response.output_item.added":
-            output: tuple[object, ...] = (field(answer, "item"),)
+        fields = own(answer)
+        if fields.get("type") == "response.output_item.added":
+            output: Sequence[object] = (fields.get("item"),)
         else:
-            output = tuple(items(field(answer, "output")))
+            output = items(fields.get("output"))
+        if not output:
+            return ()
         names = (text(field(item, "name")) for item in output if field(item, "type") in _ASKING)
         return tuple(name for name in names if name)
 
@@ -112,20 +117,8 @@ def _asking(item: Json) -> Asking | None:
 
 def _result(item: Json) -> Result:
     failed = item.get("status") in ("failed", "incomplete") or bool(item.get("error"))
-    return Result(text(item.get("call_id")) or "", item.get("output"), is_error=failed)
-
-
-def _served(item: Json) -> Served | None:
-    kind, identity = text(item.get("type")) or "", text(item.get("id"))
-    if kind not in _SERVED or identity is None:
-        return None
-    given, result = _SERVED[kind]
-    error = item.get("error")
-    failed = (
-        text(at(error, "message")) or text(error) or ("failed" if item.get("status") == "failed" else None)
-    )
-    name = text(item.get("name")) or kind.removesuffix("_call")
-    return Served(identity, name, arguments(item.get(given)), item.get(result), failed)
+    content = item.get("tools") if item.get("type") == "tool_search_output" else item.get("output")
+    return Result(text(item.get("call_id")) or "", content, is_error=failed)
 
 
 def _prompt(listed: list[Json]) -> object:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 
 from ...model import Connection, Endpoint, Json
 from ...values import at, field, items, json_object, plain, position, text
+from ..conversations.realtime import RealtimeConversation
+from ..conversations.served_items import moment
 from .response_events import ResponseFold, is_first_token
 from .responses import RESPONSES, chat_tool_choice, chat_tools, with_instructions
 
@@ -185,6 +187,8 @@ REALTIME = Endpoint(
     is_first_token=is_first_token,
     is_first_text=is_first_text,
     fold=RealtimeFold,
+    conversation=RealtimeConversation(),
+    moment=moment,
 )
 
 

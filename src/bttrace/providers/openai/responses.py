@@ -11,7 +11,9 @@ from dataclasses import replace
 
 from ...model import Endpoint, Json, Metric
 from ...values import field, items, json_object, objects, text
+from ..conversations.compacted_items import CompactConversation, compacted, compactions
 from ..conversations.responses import ResponsesConversation
+from ..conversations.served_items import moment
 from .response_events import ResponseFold, is_first_text, is_first_token
 
 _FUNCTION = ("name", "description", "parameters", "strict")
@@ -103,6 +105,8 @@ RESPONSES = Endpoint(
     fold=ResponseFold,
     settles=settled,
     conversation=ResponsesConversation(),
+    compactions=compactions,
+    moment=moment,
 )
 
 RETRIEVED = replace(
@@ -136,6 +140,8 @@ COMPACTED = Endpoint(
     usage=USAGE,
     parameters={"service_tier": ("service_tier",), "session_id": ("prompt_cache_key",)},
     details={"response_id": "id"},
+    conversation=CompactConversation(),
+    compactions=compacted,
 )
 
 # Nothing is generated here, so the count is the output, and no metric.

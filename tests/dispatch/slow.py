@@ -1,0 +1,3 @@
+"""What the tools take."""
+
+SECONDS = 0.05
