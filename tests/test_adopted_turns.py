@@ -193,6 +193,14 @@ def test_an_execution_waits_for_its_place_for_a_short_while(delay: float) -> Non
         assert waits[-1] < 0.4
 
 
+def test_in_tools_that_nobody_named_it_hangs_in_them_too() -> None:
+    with BraintrustServer() as server:
+        ran(server, "discovered")
+        lines = outline(server.rows("Ours")).splitlines()
+        assert lines[3:10] == textwrap.indent(SEARCHED, "  ").strip("\n").splitlines()[2:]
+        assert server.rows("Theirs") == []
+
+
 def test_asynchronous_tools_at_once_keep_what_is_traced_in_them_apart() -> None:
     with BraintrustServer() as server:
         ran(server, "asynchronous")

@@ -124,6 +124,19 @@ def on_its_own() -> None:
         pass
 
 
+def discovered() -> None:
+    """Nobody says which function is a tool; see `seams/discovery`."""
+    logging_to("Theirs")
+    messages: Any = [{"role": "user", "content": "weather, once"}]
+    create = openai.OpenAI().chat.completions.create
+    said = create(messages=messages, **ASK).choices[0].message
+    messages.append(said)
+    for call in said.tool_calls or ():
+        result = TOOLS[call.function.name](**json.loads(call.function.arguments))
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": str(result)})
+    create(messages=messages, **ASK)
+
+
 def on_its_own_in_a_thread() -> None:
     logging_to("Theirs")
     context = contextvars.copy_context()

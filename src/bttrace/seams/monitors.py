@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
-from ..executions import EXECUTING, Execution
+from ..executions import Execution
 from ..guard import guarded
 from .askings import Awaited
-from .executions import Executions
+from .executions import Entered, Executions
 
 _TOOL_IDS = (4, 3)  # those that PEP 669 gives to nobody: a debugger, coverage and profilers have others
 _SPARE = 8  # executions beyond those awaited that are looked at: somebody else may call the function too
@@ -31,11 +31,11 @@ _monitoring: Any = getattr(sys, "monitoring", None)
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One execution that runs, in the frame of a code; `outer` is the one around it, while it is left."""
+    """One execution that runs, in the frame of a code; `entered` is what leaving it takes."""
 
     execution: Execution
     code: CodeType
-    outer: Execution | None = None
+    entered: Entered = (None, None)
     yielded: list[object] | None = None
 
 
@@ -239,11 +239,8 @@ class Monitors:
         """Tells whether no execution is about to begin: to follow exceptions anew for each costs more."""
         return all(one.is_over() for askers in list(self._codes.values()) for one in askers)
 
-    @staticmethod
-    def _enter(run: _Run) -> None:
-        run.outer = EXECUTING.get()
-        EXECUTING.set(run.execution)
+    def _enter(self, run: _Run) -> None:
+        run.entered = self._executions.enter(run.execution)
 
-    @staticmethod
-    def _leave(run: _Run) -> None:
-        EXECUTING.set(run.outer)
+    def _leave(self, run: _Run) -> None:
+        self._executions.leave(run.entered)

@@ -16,7 +16,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from ..executions import EXECUTING, Execution
+from ..executions import Execution
 from ..guard import guarded
 from ..patch import standin
 from .askings import Awaited
@@ -76,15 +76,14 @@ class StandIns:
         execution = self._begun(awaited, args, kwargs)
         if execution is None:
             return wrapped(*args, **kwargs)
-        outer = EXECUTING.get()
-        EXECUTING.set(execution)
+        entered = self._executions.enter(execution)
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
             self._executions.fail(execution, error)
             raise
         finally:
-            EXECUTING.set(outer)
+            self._executions.leave(entered)
             self._done(awaited)
         if type(result) is CoroutineType:  # the function was not `async` itself, and hands on what is
             return self._executions.arun(execution, lambda: result, (), {})
