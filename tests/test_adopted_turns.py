@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import textwrap
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import braintrust
 import pytest
 
+from bttrace import config
+from bttrace.executions import Execution
+from bttrace.model import Metric, Span
+from bttrace.shape import timestamp
+from bttrace.sinks.adoption import Adopted
+from bttrace.sinks.braintrust import BraintrustSink
+from bttrace.sinks.nesting import Nesting
 from tests.doors import PYTHON, ROOT, Finished, environment, finished
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
@@ -143,11 +154,51 @@ def test_what_the_application_traces_in_a_tool_hangs_in_it_however_slow_braintru
         assert server.clashes == []
 
 
-def test_an_execution_waits_for_its_place_for_a_short_while() -> None:
+def test_an_execution_whose_place_does_not_come_goes_on_and_others_do_not_wait() -> None:
+    nesting = Nesting(BraintrustSink(config.read({}, {})), None)
+    execution = Execution("tool", "search", {}, 0)
+    execution.parent = braintrust.NOOP_SPAN
+    assert nesting.awaits(execution)
+    execution.awaited = threading.Lock()
+    execution.awaited.acquire()
+    began = time.monotonic()
+    assert nesting.enter(execution) is None
+    assert 0.01 < time.monotonic() - began < 1
+    assert not nesting.awaits(execution)
+
+
+def test_only_so_many_spans_are_kept_and_those_that_are_open_longest() -> None:
+    adopted = Adopted()
+    steps = [_step(str(number), ended=number > 0) for number in range(2002)]
+    for step in steps:
+        assert adopted.write(step, braintrust.NOOP_SPAN)
+    kept = [step.span_id for step in steps if adopted.made(step.span_id) is not None]
+    assert kept == ["0", *(str(number) for number in range(3, 2002))]
+    assert adopted.write(replace(steps[0], merges=True), braintrust.NOOP_SPAN)
+    assert not adopted.write(replace(steps[1], merges=True), braintrust.NOOP_SPAN)
+
+
+def _step(name: str, *, ended: bool) -> Span:
+    metrics: dict[Metric, float] = {"start": 1.0, **({"end": 2.0} if ended else {})}
+    return Span(name, name, "trace", (), "step", "task", timestamp(1.0), metrics, {}, {})
+
+
+@pytest.mark.parametrize("delay", [0, 0.5])
+def test_an_execution_waits_for_its_place_for_a_short_while(delay: float) -> None:
     with BraintrustServer() as server:
-        waits = ran(server, "on_its_own").json
+        server.fault("/v1/project_logs", times=None, delay=delay)
+        waits = sorted(ran(server, "on_its_own").json)
         assert len(waits) == 4
-        assert sorted(waits)[1] < 0.02
+        assert waits[1] < 0.04  # less than the writer takes to wait for more
+        assert waits[-1] < 0.4
+
+
+def test_in_tools_that_nobody_named_it_hangs_in_them_too() -> None:
+    with BraintrustServer() as server:
+        ran(server, "discovered")
+        lines = outline(server.rows("Ours")).splitlines()
+        assert lines[3:10] == textwrap.indent(SEARCHED, "  ").strip("\n").splitlines()[2:]
+        assert server.rows("Theirs") == []
 
 
 def test_asynchronous_tools_at_once_keep_what_is_traced_in_them_apart() -> None:
@@ -227,6 +278,20 @@ def test_a_loop_that_braintrusts_wrapper_tells_of_is_not_told_again() -> None:
         # What the application traces in tools that no turn is known of stays in its own project.
         assert " *" not in outline(server.rows("Ours"))
         assert len(named(server.rows("Theirs"), "look up Paris")) == 1
+
+
+def test_a_loop_that_braintrusts_instrumentation_tells_of_leaves_us_its_tools() -> None:
+    with BraintrustServer() as server:
+        ran(server, "instrumented")
+        ours = server.rows("Ours")
+        assert sorted(row["span_attributes"]["name"] for row in ours) == [
+            "tool.call (delegate)",
+            "tool.call (fail)",
+            "tool.call (search)",
+            "tool.call (search)",
+        ]
+        told = [row for row in server.rows("Theirs") if "tokens" in row["metrics"]]
+        assert [row["span_attributes"]["name"] for row in told] == ["Chat Completion"] * 5
 
 
 def test_in_the_applications_span_the_wrappers_calls_and_our_tools_are_brothers() -> None:

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 import bttrace
+from bttrace.sinks.waiting import Row, Waiting
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
@@ -209,3 +210,26 @@ def test_a_journal_counts_a_span_once_and_reads_it_as_it_was_last(
         asked += [said.message, {"role": "tool", "tool_call_id": "c1", "content": "sunny"}]
         bttrace.flush()
     assert bttrace.status().sinks["local"].kept == 7
+
+
+def test_what_waits_is_bounded_and_what_had_to_go_is_lost_until_it_comes_again() -> None:
+    waiting = Waiting()
+    for number in range(10_001):
+        dropped = waiting.add(Row(str(number), b"{}", merges=False), again=False)
+    assert (dropped, len(waiting), waiting.lost) == (1, 10_000, 1)
+    assert [row.identity for row in waiting.batch(2, 100)] == ["1", "2"]
+    assert waiting.add(Row("0", b"{}", merges=True), again=True) == 1
+    assert (len(waiting), waiting.sent, waiting.lost) == (10_000, 0, 1)
+    waiting.add(Row("large", b" " * 64 * 2**20, merges=False), again=False)
+    assert [row.identity for row in waiting.batch(2, 100)] == ["large"]
+    assert (len(waiting), waiting.lost) == (1, 10_001)
+
+
+def test_what_comes_of_a_span_while_it_is_being_sent_still_waits() -> None:
+    waiting = Waiting()
+    waiting.add(Row("a", b"open", merges=False), again=False)
+    batch = waiting.batch(200, 100)
+    waiting.add(Row("a", b"ended", merges=waiting.merges("a", again=True)), again=True)
+    waiting.take(batch, sent=True)
+    assert [(row.data, row.merges) for row in waiting.batch(200, 100)] == [(b"ended", False)]
+    assert (waiting.sent, len(waiting), waiting.lost) == (0, 1, 0)

@@ -97,7 +97,8 @@ class Observation(Begun, Open, Protocol):
 class Counts:
     """What became of the spans given to a sink, and of the `attachments` in them, if there were any.
 
-    `sent` arrived; `kept` are in a file; `waiting` are on their way; `lost` are gone.
+    `sent` arrived; `kept` are in a file; `waiting` are on their way; `lost` are gone. One that is
+    written open, and again, counts once, as it was last.
     """
 
     sent: int = 0

@@ -19,7 +19,9 @@ import openai
 
 import bttrace
 from bttrace import session
+from bttrace.sinks import nesting
 
+nesting._PATIENCE = 5.0  # the machine may be busy with other tests
 bttrace.enable()
 logger: Any = None
 flush: Any = braintrust.flush
@@ -122,6 +124,19 @@ def on_its_own() -> None:
         pass
 
 
+def discovered() -> None:
+    """Nobody says which function is a tool; see `seams/discovery`."""
+    logging_to("Theirs")
+    messages: Any = [{"role": "user", "content": "weather, once"}]
+    create = openai.OpenAI().chat.completions.create
+    said = create(messages=messages, **ASK).choices[0].message
+    messages.append(said)
+    for call in said.tool_calls or ():
+        result = TOOLS[call.function.name](**json.loads(call.function.arguments))
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": str(result)})
+    create(messages=messages, **ASK)
+
+
 def on_its_own_in_a_thread() -> None:
     logging_to("Theirs")
     context = contextvars.copy_context()
@@ -199,6 +214,12 @@ def without_a_logger() -> None:
 def wrapped() -> None:
     logging_to("Theirs")
     answer("weather?", TOOLS, braintrust.wrap_openai(openai.OpenAI()))
+
+
+def instrumented() -> None:
+    logging_to("Theirs")
+    braintrust.auto_instrument()
+    answer("weather?", TOOLS)
 
 
 def wrapped_inside_a_span() -> None:

@@ -79,6 +79,28 @@ class TestOverRest:
         assert braintrust.deliveries == {"a": 2, "c": 2, made["id"]: 1}
         assert [event.get("id") for event in braintrust.events] == ["a", None, "c", "a", "c"]
 
+    def test_a_merge_does_not_look_below_the_paths_that_it_names(self, braintrust: BraintrustServer) -> None:
+        inserted(braintrust, {"id": "a", "output": {"x": 1}, "metadata": {"x": {"y": 1}, "z": 1}})
+        change = {"output": {"w": 2}, "metadata": {"x": {"v": 2}}, "error": None}
+        inserted(
+            braintrust,
+            {"id": "a", "_is_merge": True, "_merge_paths": [["output"], ["metadata", "x"]], **change},
+        )
+        assert braintrust.rows() == [
+            {"id": "a", "output": {"w": 2}, "metadata": {"x": {"v": 2}, "z": 1}, "error": None}
+        ]
+
+    def test_two_events_of_one_id_in_a_request_are_told_and_come_in_no_good_order(
+        self, braintrust: BraintrustServer
+    ) -> None:
+        events = [{"id": "a", "input": 1}, {"id": "b"}, {"id": "a", "input": 2, "_is_merge": True}]
+        status, answer = inserted(braintrust, *events)
+        assert (status, answer["row_ids"]) == (200, ["a", "b", "a"])
+        assert braintrust.clashes == ["a"]
+        assert {"id": "a", "input": 1} in braintrust.rows()
+        inserted(braintrust, {"id": "a"})
+        assert braintrust.clashes == ["a"]
+
     @pytest.mark.parametrize(
         ("event", "complaint"),
         [

@@ -25,6 +25,9 @@ from .snapshots import snapshot, snapshots
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
+Entered = tuple[Execution | None, Callable[[], object] | None]
+"""The execution around one that was entered, and what else undoes that, if anything."""
+
 
 class Executions:
     """Begins and ends executions.
@@ -40,12 +43,25 @@ class Executions:
         self.begin = guarded(self._begin)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
-        self.enter = guarded(neighbours.enter)
-        self.leave = guarded(_leave)
+        self._entered = guarded(neighbours.enter)
+        self._left = guarded(_undo)
 
     def pass_over(self, folders: tuple[str, ...]) -> None:
         """Takes it that code in these folders only hands executions on, for the application."""
         self.libraries = tuple(dict.fromkeys((*self.libraries, *folders)))
+
+    def enter(self, execution: Execution) -> Entered:
+        """Makes the application's code run within an execution; gives what `leave` takes."""
+        outer = EXECUTING.get()
+        EXECUTING.set(execution)
+        return outer, None if execution.awaited is None else self._entered(execution)
+
+    def leave(self, entered: Entered) -> None:
+        """Makes it run again within what was around."""
+        outer, undo = entered
+        EXECUTING.set(outer)
+        if undo is not None:
+            self._left(undo)
 
     def run(
         self,
@@ -58,19 +74,14 @@ class Executions:
         """Calls a function as this execution; `None` is one that nobody watches."""
         if execution is None:
             return function(*args, **kwargs)
-        leave = None
-        token = EXECUTING.set(execution)
+        entered = self.enter(execution)
         try:
-            if execution.awaited is not None:
-                leave = self.enter(execution)
             result = function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error, gate)
             raise
         finally:
-            EXECUTING.reset(token)
-            if leave is not None:
-                self.leave(leave)
+            self.leave(entered)
         if gate is not None and gate.is_async is None and iscoroutine(result):
             return self.arun(execution, itself, (result,), {}, gate)
         self.end(execution, result, gate)
@@ -87,20 +98,14 @@ class Executions:
         """Does for an asynchronous function what `run` does."""
         if execution is None:
             return await function(*args, **kwargs)
-        outer = EXECUTING.get()
-        leave = None
-        EXECUTING.set(execution)
+        entered = self.enter(execution)
         try:
-            if execution.awaited is not None:
-                leave = self.enter(execution)
             result = await function(*args, **kwargs)
         except BaseException as error:
             self.fail(execution, error, gate)
             raise
         finally:
-            EXECUTING.set(outer)
-            if leave is not None:
-                self.leave(leave)
+            self.leave(entered)
         self.end(execution, result, gate)
         return result
 
@@ -183,7 +188,7 @@ def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
     return awaitable
 
 
-def _leave(leave: Callable[[], object]) -> None:
+def _undo(leave: Callable[[], object]) -> None:
     leave()
 
 

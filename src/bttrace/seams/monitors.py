@@ -13,15 +13,15 @@ from __future__ import annotations
 import inspect
 import sys
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
-from ..executions import EXECUTING, Execution
+from ..executions import Execution
 from ..guard import guarded
 from .askings import Awaited
-from .executions import Executions
+from .executions import Entered, Executions
 
 _TOOL_IDS = (4, 3)  # those that PEP 669 gives to nobody: a debugger, coverage and profilers have others
 _SPARE = 8  # executions beyond those awaited that are looked at: somebody else may call the function too
@@ -31,16 +31,12 @@ _monitoring: Any = getattr(sys, "monitoring", None)
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One execution that runs, in the frame of a code.
-
-    `outer` is the one around it, and `undo` takes back what lets the application's own spans hang in it.
-    """
+    """One execution that runs, in the frame of a code; `entered` is what leaving it takes."""
 
     execution: Execution
     code: CodeType
-    outer: Execution | None = None
+    entered: Entered = (None, None)
     yielded: list[object] | None = None
-    undo: Callable[[], object] | None = None
 
 
 class Monitors:
@@ -181,8 +177,6 @@ class Monitors:
         run = _Run(execution, code, yielded=[] if is_generator else None)
         self._running[frame] = run
         self._enter(run)
-        if execution.awaited is not None and not is_generator:
-            run.undo = self._executions.enter(execution)
         if awaited.is_over(_SPARE):
             self.unwatch(awaited)
         elif not self._is_following:
@@ -193,7 +187,7 @@ class Monitors:
         run = self._running.get(frame)
         if run is None:
             return
-        self._finish(run)
+        self._leave(run)
         if type(value) is CoroutineType and isinstance(value, CoroutineType) and value.cr_frame is not None:
             # The function was not `async` itself, and hands on what is: that is what runs.
             run.code = value.cr_code
@@ -229,7 +223,7 @@ class Monitors:
         run = self._running.get(frame)
         if run is None:
             return
-        self._finish(run)
+        self._leave(run)
         if run.yielded is not None and isinstance(error, GeneratorExit):
             self._executions.end(run.execution, run.yielded)  # whoever reads it had enough
         else:
@@ -245,17 +239,8 @@ class Monitors:
         """Tells whether no execution is about to begin: to follow exceptions anew for each costs more."""
         return all(one.is_over() for askers in list(self._codes.values()) for one in askers)
 
-    def _finish(self, run: _Run) -> None:
-        self._leave(run)
-        if run.undo is not None:
-            self._executions.leave(run.undo)
-            run.undo = None
+    def _enter(self, run: _Run) -> None:
+        run.entered = self._executions.enter(run.execution)
 
-    @staticmethod
-    def _enter(run: _Run) -> None:
-        run.outer = EXECUTING.get()
-        EXECUTING.set(run.execution)
-
-    @staticmethod
-    def _leave(run: _Run) -> None:
-        EXECUTING.set(run.outer)
+    def _leave(self, run: _Run) -> None:
+        self._executions.leave(run.entered)

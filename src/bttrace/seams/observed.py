@@ -14,7 +14,7 @@ from functools import partial
 from types import CoroutineType, TracebackType
 from typing import Any
 
-from ..executions import EXECUTING, Execution, Kind
+from ..executions import Execution, Kind
 from ..guard import guarded
 from ..patch import Wrapper
 from .executions import Executions
@@ -136,7 +136,7 @@ class _Within:
     It is no generator with a `contextmanager`: that would cost more than all the rest.
     """
 
-    __slots__ = ("_execution", "_executions", "_outer", "_yielded")
+    __slots__ = ("_entered", "_execution", "_executions", "_yielded")
 
     def __init__(
         self, executions: Executions, execution: Execution | None, yielded: Yielded | None = None
@@ -146,9 +146,8 @@ class _Within:
         self._yielded = yielded
 
     def __enter__(self) -> None:
-        self._outer = EXECUTING.get()
         if self._execution is not None:
-            EXECUTING.set(self._execution)
+            self._entered = self._executions.enter(self._execution)
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _at: TracebackType | None
@@ -156,7 +155,7 @@ class _Within:
         execution, yielded = self._execution, self._yielded
         if execution is None:
             return
-        EXECUTING.set(self._outer)
+        self._executions.leave(self._entered)
         if error is None:
             return
         if yielded is None:

@@ -67,8 +67,11 @@ class Nesting:
 
     def enter(self, execution: Execution) -> Callable[[], object] | None:
         """Waits, not for long, for an execution's place; makes it the parent, and gives what undoes that."""
-        if execution.awaited is not None and not execution.awaited.acquire(timeout=_PATIENCE):
-            self._not_before = time.monotonic() + _RESPITE
+        if execution.placed is None and execution.awaited is not None:
+            if execution.awaited.acquire(timeout=_PATIENCE):
+                execution.awaited.release()  # it may be entered again
+            else:
+                self._not_before = time.monotonic() + _RESPITE
         if execution.placed is None:
             return None
         place, adopter = execution.placed
