@@ -8,6 +8,7 @@ was written open is completed by a row that merges. Knows no SDK, and no sink's 
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import ref
 
 from .clock import Clock, Ids
 from .contracts import Ended, Observation, Told
@@ -15,7 +16,7 @@ from .evidence import Answer, Asked
 from .executions import Execution
 from .model import Caller, Facts, Metric, Span
 from .shape import Style, generation
-from .turns import Failure, Origin, Outcome, Run, Turns
+from .turns import RUNNING, Failure, Origin, Outcome, Run, Turns
 from .turns.steps import Step
 
 OPEN_AFTER = 1.0  # seconds that a step is open before it is worth a row of its own
@@ -47,7 +48,7 @@ class Trees:
         self._turns = Turns(ids)
         self._steps: dict[str, Step] = {}
         self._spans: list[tuple[Span, object]] = []
-        self._streams: dict[object, Observation] = {}
+        self._streams: dict[object, Observation] = {}  # by key: what is remembered holds no call
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
@@ -63,31 +64,35 @@ class Trees:
             return
         asked = opening.endpoint.conversation.asked(opening.request)
         if not self._turns.knows(asked):
-            self._peek()
-        self._turns.begin(observation, opening.started, asked, self._origin(observation, opening.caller))
-        self._streams[observation] = observation
+            self._peek(opening.started)
+        key = ref(observation)
+        self._turns.begin(key, opening.started, asked, self._origin(observation, opening.caller))
+        self._streams[key] = observation
+        if len(self._streams) > RUNNING:
+            del self._streams[next(iter(self._streams))]
         self._keep()
 
     def finish(self, ended: Ended) -> None:
         """Takes what has ended, and makes its span."""
-        self._streams.pop(ended, None)
+        key = ref(ended)
+        self._streams.pop(key, None)
         facts = ended.facts()
         if facts is None:
-            self._turns.drop(ended)
+            self._turns.drop(key)
             return
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
-        if not self._turns.is_running(ended):
+        if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             if not self._turns.knows(asked):
-                self._peek()
-            self._turns.begin(ended, facts.started, asked, self._origin(ended, facts.caller))
-        place, adopter = self._turns.place(ended)
+                self._peek(facts.started)
+            self._turns.begin(key, facts.started, asked, self._origin(ended, facts.caller))
+        place, adopter = self._turns.place(key)
         span = generation(facts, place, self._style)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
-        self._turns.end(ended, span.metrics["end"], Outcome(answer, _failure(facts, answer), usage))
+        self._turns.end(key, span.metrics["end"], Outcome(answer, _failure(facts, answer), usage))
         self._spans.append((span, adopter))
         self._keep()
 
@@ -100,11 +105,11 @@ class Trees:
             execution.arguments,
             execution.call_id,
             execution.found,
-            execution.asked_by,
+            None if execution.asked_by is None else ref(execution.asked_by),
         )
         origin = self._origin(execution, Caller.of(execution.caller))
         if not self._turns.expects(run):
-            self._peek()
+            self._peek(at)
         self._turns.start(execution, at, run, origin)
         execution.placed = self._turns.place_of(execution)
         self._keep()
@@ -117,18 +122,19 @@ class Trees:
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error)
+        execution.result, execution.arguments = None, {}
         self._keep()
 
-    def _peek(self) -> None:
-        """Looks at what the streams that are being read have asked for so far.
+    def _peek(self, at: float) -> None:
+        """Looks at what the streams that are being read have asked for until now.
 
         An application may run a tool, or send its result, before it has read the stream to its end.
         """
-        for stream in list(self._streams.values()):
+        for key, stream in self._streams.items():
             facts = stream.facts_so_far()
             if facts is not None and facts.endpoint.conversation is not None:
                 answer = facts.endpoint.conversation.answer(facts.response)
-                self._turns.hear(stream, facts.started + facts.duration, answer)
+                self._turns.hear(key, max(at, facts.started), answer)
 
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
         parent = ended.parent
@@ -154,7 +160,7 @@ class Trees:
         for name in [name for name in self._steps if name in above]:
             step = self._steps.pop(name)
             self._write(step.span(self._style), step.adopter)
-            step.is_sent = True
+            step.sent()
         for span, adopter in spans:
             self._write(span, adopter)
         oldest = min((step.started for step in self._steps.values()), default=None)

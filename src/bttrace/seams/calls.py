@@ -48,6 +48,7 @@ class Call:
     """
 
     __slots__ = (
+        "__weakref__",
         "_endpoint",
         "_fold",
         "_heard",

@@ -1,5 +1,6 @@
 """Agent loops told from their transcripts: which call belongs to which turn. PURE."""
 
-from .tracker import Failure, Origin, Outcome, Run, Turns
+from .events import Failure, Origin, Outcome, Run
+from .tracker import RUNNING, Turns
 
-__all__ = ["Failure", "Origin", "Outcome", "Run", "Turns"]
+__all__ = ["RUNNING", "Failure", "Origin", "Outcome", "Run", "Turns"]
