@@ -18,13 +18,17 @@ Status = Literal["completed", "failed", "cancelled", "abandoned"]
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """One tool call that an answer asked for; `tool` is its span, when one is known."""
+    """One tool call that an answer asked for; `tool` is its span, when one is known.
+
+    Of one that `is_coming` the arguments may not be there yet.
+    """
 
     asking: Asking
     turn: Turn
     iteration: Iteration
     asked_by: object
     weight: int = 0
+    is_coming: bool = False
     tool: Step | None = None
     is_returned: bool = False
     is_error: bool = False
@@ -37,7 +41,7 @@ class Pending:
     @property
     def has_run(self) -> bool:
         """Tells whether its execution was seen to end."""
-        return self.tool is not None and self.tool.ended is not None
+        return self.tool is not None and self.tool.metadata.get("status") in ("success", "error")
 
     @property
     def failed(self) -> bool:

@@ -17,11 +17,15 @@ Calls = dict[Pending, None]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The turn that a request goes on with, the iteration that it follows, and the calls it has results for."""
+    """The turn that a request goes on with, the iteration it follows, and the calls it has results for.
+
+    `asked_by` is the key of the call whose answer it goes on from, where the request names one.
+    """
 
     turn: Turn
     iteration: Iteration
     pairs: tuple[tuple[Result, Pending], ...] = ()
+    asked_by: object = None
 
     @property
     def next(self) -> Iteration | None:
@@ -83,8 +87,10 @@ def _rank(turn: Turn, asked: Asked, prompts: frozenset[str]) -> int:
     return int(turn.prompt in prompts)
 
 
-def paired(turn: Turn, asked: Asked, calls: Mapping[str, Calls]) -> tuple[tuple[Result, Pending], ...]:
-    """Gives the calls of a turn that results answer.
+def paired(
+    turn: Turn, asked: Asked, calls: Mapping[str, Calls], named: Match | None
+) -> tuple[tuple[Result, Pending], ...]:
+    """Gives the calls of a turn that results answer; those of the answer that it `named` before others.
 
     A history that goes back to the turn's prompt has the turn whole, so that the first result is
     that of the first call; one that was cut is known by its end.
@@ -96,6 +102,9 @@ def paired(turn: Turn, asked: Asked, calls: Mapping[str, Calls]) -> tuple[tuple[
     taken: set[int] = set()
     for result in asked.brought if whole else reversed(asked.brought):
         own = [call for call in calls.get(result.id, ()) if call.turn is turn]
+        if result.echo is None and named is not None:
+            own = [call for call in own if call.iteration is named.iteration] or own
+            own = [call for call in own if call.asked_by == named.asked_by] or own
         call = by_echo.get(id(result.echo)) if result.echo is not None else None
         if call is None:
             open_ = [one for one in own if id(one) not in taken and _is_of_one_answer(one, used)]
@@ -111,7 +120,7 @@ def paired(turn: Turn, asked: Asked, calls: Mapping[str, Calls]) -> tuple[tuple[
 
 
 def _nearest(result: Result, calls: Iterable[Pending], *, whole: bool) -> Pending | None:
-    """Gives the first call, or the last, that a result can answer, of those that are told by more than the id."""
+    """Gives the first call, or the last, that a result can answer; first those that its echo tells."""
     known = sorted(calls, key=lambda call: call.iteration.number)
     exact = [call for call in known if _tells(result, call)] or known
     if result.echo is None:  # nothing but the id is known: whose result is still awaited is meant

@@ -19,6 +19,9 @@ _IDLE = 3600.0  # seconds after which nothing more is expected of a turn
 _ITERATION = 4000  # bytes, about, of an iteration
 _CALL = 1500  # bytes, about, of a tool call and its step
 
+_Answered = tuple[Turn, Iteration, object]
+"""A turn, an iteration, and the key of the call that was answered."""
+
 
 class Memory:
     """The latest turns. `forgotten` is called with each turn that is given up."""
@@ -29,8 +32,8 @@ class Memory:
         self._weight = 0
         self._calls: dict[str, Calls] = {}
         self._waiting: dict[str, Calls] = {}
-        self._answers: dict[str, tuple[Turn, Iteration]] = {}
-        self._left: dict[str, tuple[Turn, Iteration]] = {}
+        self._answers: dict[str, _Answered] = {}
+        self._left: dict[str, _Answered] = {}
         self._sessions: dict[tuple[str, str], tuple[str | None, Turn]] = {}
 
     # What is known.
@@ -74,15 +77,15 @@ class Memory:
         self._add(call.turn, weighed - call.weight)
         call.weight = weighed
 
-    def answered(self, turn: Turn, iteration: Iteration, answer: Answer) -> None:
+    def answered(self, turn: Turn, iteration: Iteration, key: object, answer: Answer) -> None:
         """Remembers an answer by its id, and what it left unfinished."""
         if turn not in self._turns:
             return
         if answer.identity:
-            self._answers[answer.identity] = (turn, iteration)
+            self._answers[answer.identity] = (turn, iteration, key)
             turn.answers[answer.identity] = None
         for identity in answer.leaves:
-            self._left[identity] = (turn, iteration)
+            self._left[identity] = (turn, iteration, key)
             turn.answers[identity] = None
 
     def concluded(self, turn: Turn, answer: Answer) -> None:
@@ -124,7 +127,7 @@ class Memory:
         found = chosen(asked, self._calls, None if named is None else named.turn, root)
         if found is None:
             return None if asked.is_prompted else named
-        pairs = paired(found, asked, self._calls)
+        pairs = paired(found, asked, self._calls, named)
         last = max((call.iteration for _, call in pairs), key=lambda iteration: iteration.number)
         match = Match(found, last if named is None else named.iteration, pairs)
         return None if asked.is_prompted and not match.is_awaited(asked) else match
@@ -140,12 +143,16 @@ class Memory:
             free = [call for call in self._calls.get(call_id, ()) if call.is_free]
             fitting = [call for call in free if fits(call.asking.arguments, arguments)]
             # Ids may come again in other turns: the name or the arguments must be right as well.
-            free = fitting or [call for call in free if call.asking.name == name]
+            free = [call for call in fitting if not _is_empty(call)] or [
+                call for call in free if call.asking.name == name
+            ]
         else:
             waiting = self._waiting.get(name, {})
             for call in [call for call in waiting if not call.is_free]:
                 del waiting[call]
-            free = [call for call in waiting if fits(call.asking.arguments, arguments)]
+            free = [
+                call for call in waiting if not _is_empty(call) and fits(call.asking.arguments, arguments)
+            ]
         if asked_by is not None:
             free = [call for call in free if call.asked_by == asked_by]
         free = [call for call in free if call.turn.step.ended is None] or free
@@ -175,8 +182,16 @@ class Memory:
         self._forgotten(turn)
 
 
-def _known(index: Mapping[str, tuple[Turn, Iteration]], identity: str) -> Match | None:
-    return Match(*index[identity]) if identity in index else None
+def _is_empty(call: Pending) -> bool:
+    """Tells whether no arguments of a call have come yet, which would fit any."""
+    return call.is_coming and not call.asking.arguments
+
+
+def _known(index: Mapping[str, _Answered], identity: str) -> Match | None:
+    if identity not in index:
+        return None
+    turn, iteration, key = index[identity]
+    return Match(turn, iteration, asked_by=key)
 
 
 def _removed(index: dict[str, Calls], key: str, call: Pending) -> None:

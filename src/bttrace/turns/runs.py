@@ -31,13 +31,11 @@ class Runs:
         self._places = places
         self._open: dict[object, _Running] = {}
         self._ended: dict[object, _Running] = {}
-        self._latest = 0.0
 
     def start(self, key: object, at: float, run: Run, origin: Origin, pending: Pending | None) -> None:
         """Takes the beginning of an execution, and the tool call that it is, if a model asked for it."""
-        self._latest = max(self._latest, at)
         if pending is None and run.found:
-            self._remember(key, _Running(origin, None))
+            self._remember(key, _Running(origin, None), at)
             return
         act = None if pending is None else pending.iteration.act
         if pending is None or act is None:
@@ -54,12 +52,11 @@ class Runs:
             step.metadata["tool_call_id"] = pending.asking.id
             pending.tool = step
             pending.turn.touch(at)
-        self._remember(key, _Running(origin, step, pending))
+        self._remember(key, _Running(origin, step, pending), at)
         self._places.note(step)
 
     def stop(self, key: object, at: float, result: object, error: str | None) -> Pending | None:
         """Takes the end of an execution; gives the tool call that it was, if any."""
-        self._latest = max(self._latest, at)
         execution = self._open.pop(key, None)
         if execution is None:
             return None
@@ -107,23 +104,23 @@ class Runs:
             task.ended = max(at, tool.ended)
         return task
 
-    def abandon(self) -> None:
+    def abandon(self, at: float) -> None:
         """Ends everything that is open, because nothing more will be heard of it."""
         for execution in self._open.values():
-            self._give_up(execution)
+            self._give_up(execution, at)
         self._open.clear()
         self._ended.clear()
 
-    def _remember(self, key: object, execution: _Running) -> None:
+    def _remember(self, key: object, execution: _Running, at: float) -> None:
         self._open[key] = execution
         if len(self._open) > _OPEN:
-            self._give_up(self._open.pop(next(iter(self._open))))
+            self._give_up(self._open.pop(next(iter(self._open))), at)
 
-    def _give_up(self, execution: _Running) -> None:
+    def _give_up(self, execution: _Running, at: float) -> None:
         for step in (execution.task, execution.step):
             if step is not None:
-                step.ended = max(self._latest, step.started)
+                step.ended = max(at, step.started)
                 step.metadata["status"] = "abandoned"
                 self._places.note(step)
         if execution.pending is not None:
-            execution.pending.turn.touch(self._latest)
+            execution.pending.turn.touch(at)

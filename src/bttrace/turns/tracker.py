@@ -44,11 +44,13 @@ class Turns:
         self._memory = Memory(self._give_up)
         self._runs = Runs(self._places)
         self._running: dict[object, _Generation] = {}
+        self._latest = 0.0
 
     # Calls.
 
     def begin(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Takes the beginning of a call."""
+        self._latest = max(self._latest, at)
         match = self._memory.matched(asked, origin.root_span_id)
         if match is not None and (asked.about or asked.resumes):
             self._join(key, at, match.turn, match.iteration, again=bool(asked.about))
@@ -86,7 +88,7 @@ class Turns:
         if generation is None or generation.turn is None or generation.iteration is None:
             return
         turn, iteration = generation.turn, generation.iteration
-        self._memory.answered(turn, iteration, answer)
+        self._memory.answered(turn, iteration, key, answer)
         if not answer.asks:
             return
         turn.touch(at)
@@ -98,6 +100,7 @@ class Turns:
                 call = iteration.calls[name] = Pending(asking, turn, iteration, key)
                 iteration.act.ended = None
             self._memory.asked(call, asking)
+            call.is_coming = not answer.is_whole and asking is answer.asks[-1]
         iteration.act.input = [
             {"id": call.asking.id, "name": call.asking.name} for call in iteration.calls.values()
         ]
@@ -105,6 +108,7 @@ class Turns:
 
     def end(self, key: object, at: float, outcome: Outcome) -> None:
         """Takes the end of a call."""
+        self._latest = max(self._latest, at)
         answer = outcome.answer
         self.hear(key, at, answer)
         generation = self._running.pop(key, None)
@@ -138,6 +142,7 @@ class Turns:
         One that was asked for, as far as is known, by nobody has none if it was only found by
         its name; any other stands where it was called.
         """
+        self._latest = max(self._latest, at)
         pending = self._pending(run)
         self._runs.start(key, at, run, origin, pending)
         if pending is not None and pending.iteration.act is not None:
@@ -146,6 +151,7 @@ class Turns:
 
     def stop(self, key: object, at: float, result: object, error: str | None) -> None:
         """Takes the end of an execution."""
+        self._latest = max(self._latest, at)
         pending = self._runs.stop(key, at, result, error)
         if pending is None:
             return
@@ -167,7 +173,7 @@ class Turns:
 
     def abandon(self) -> None:
         """Ends everything that is open, because nothing more will be heard of it."""
-        self._runs.abandon()
+        self._runs.abandon(self._latest)
         for key in list(self._running):
             self.drop(key)
         self._memory.clear()

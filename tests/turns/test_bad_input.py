@@ -1,0 +1,441 @@
+"""Bad input gives a tree that says only what is known: no exception, no loss, and no guess presented as fact."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bttrace.evidence import Asked, Conversation
+from bttrace.testing import CountedIds
+from bttrace.turns import Origin, Outcome, Run, Turns
+from tests.turns.conversations import READERS, WAYS, Called, Json, Returned, Way, Wire
+
+KINDS = {name: reader for name, reader in READERS.items() if name in ("chat", "messages", "items")}
+each_kind = pytest.mark.parametrize("reader", KINDS.values(), ids=KINDS)
+
+# Everything that a field may hold, and the words that mean something where they stand.
+_WORDS = st.sampled_from(
+    ["user", "assistant", "tool", "function", "system", "text", "tool_use", "tool_result", "function_call"]
+    + ["function_call_output", "custom_tool_call", "shell_call_output", "message", "reasoning", "call_1", ""]
+    + [
+        "server_tool_use",
+        "web_search_tool_result",
+        "mcp_call",
+        "pause_turn",
+        "in_progress",
+        "{",
+        "[1]",
+        "\ud800",
+    ]
+)
+_FIELDS = st.sampled_from(
+    ["role", "content", "type", "id", "call_id", "tool_call_id", "tool_use_id", "name", "arguments", "input"]
+    + [
+        "function",
+        "custom",
+        "tool_calls",
+        "function_call",
+        "messages",
+        "output",
+        "choices",
+        "message",
+        "text",
+    ]
+    + [
+        "previous_response_id",
+        "conversation",
+        "thread",
+        "previous_message_id",
+        "response_id",
+        "tools",
+        "status",
+    ]
+    + ["stop_reason", "finish_reason", "is_error", "error", "action", "background", "session_id", "refusal"]
+)
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | _WORDS | st.text(max_size=3)
+junk = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_FIELDS, inner, max_size=6),
+    max_leaves=15,
+)
+junk_objects = st.dictionaries(_FIELDS, junk, max_size=8)
+
+
+def damaged(draw: st.DrawFn, value: Any) -> Any:
+    """Gives a real request or answer with junk in the place of some of its values."""
+    if draw(st.integers(0, 14)) == 0:
+        return draw(junk)
+    if isinstance(value, dict):
+        return {name: damaged(draw, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [damaged(draw, item) for item in value]
+    return value
+
+
+def real(way: Way) -> tuple[Wire, Json, Json]:
+    """Gives a conversation, the request that brings two results in it, and the answer before."""
+    wire = Wire(way, "conv-1")
+    wire.say("find two")
+    response = wire.response(
+        "resp-1", "well", [Called("c1", "f", {"q": 1}), Called("c2", "g", {"q": {"r": [2]}})]
+    )
+    wire.take(response)
+    wire.bring([Returned("c1", "f", "one"), Returned("c2", "g", "two", is_error=True)])
+    return wire, wire.request(), response
+
+
+@st.composite
+def exchanges(draw: st.DrawFn) -> tuple[Conversation, Json, Json]:
+    wire, request, response = real(draw(st.sampled_from(WAYS)))
+    asked, answered = damaged(draw, request), damaged(draw, response)
+    return (
+        wire.reader,
+        asked if isinstance(asked, dict) else {},
+        answered if isinstance(answered, dict) else {},
+    )
+
+
+@each_kind
+@settings(deadline=None, max_examples=60)
+@given(request=junk_objects, response=junk_objects)
+def test_junk_of_every_type_in_every_field(reader: Conversation, request: Json, response: Json) -> None:
+    reader.asked(request)
+    reader.answer(response)
+    reader.calls(response)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(exchanges(), min_size=1, max_size=5))
+def test_damaged_conversations_leave_whole_trees(said: list[tuple[Conversation, Json, Json]]) -> None:
+    turns = Turns(CountedIds())
+    known: set[str] = set()
+    for at, (reader, request, response) in enumerate(said):
+        asked, answer = reader.asked(request), reader.answer(response)
+        reader.calls(response)
+        turns.knows(asked)
+        turns.begin(at, float(at), asked, Origin())
+        turns.hear(at, at + 0.2, answer)
+        for asking in answer.asks:
+            turns.start((at, asking.id), at + 0.3, Run("tool", asking.name, {"q": 1}, asking.id), Origin())
+        turns.end(at, at + 0.5, Outcome(answer))
+    turns.abandon()
+    for step in turns.changes():
+        assert set(step.place.parents) <= known
+        assert step.ended is not None
+        known.add(step.place.span_id)
+
+
+# One at a time.
+
+
+class Told:
+    """One conversation with the tracker, a second for each event."""
+
+    def __init__(self) -> None:
+        self.turns = Turns(CountedIds())
+        self.now = 0.0
+        self.steps: dict[str, Any] = {}
+
+    def call(self, wire: Wire, response: Json | None, request: Json | None = None) -> None:
+        self.now += 1
+        key = self.now
+        asked = wire.reader.asked(wire.request() if request is None else request)
+        self.turns.begin(key, self.now, asked, Origin())
+        self.now += 1
+        if response is not None:
+            self.turns.end(key, self.now, Outcome(wire.reader.answer(response)))
+
+    def tree(self) -> list[str]:
+        """Gives the name of every step beneath those of its parents, with what a tool gave."""
+        self.turns.abandon()
+        self.steps = {step.place.span_id: step for step in self.turns.changes()}
+        return sorted(self._line(step) for step in self.steps.values())
+
+    def _line(self, step: Any) -> str:
+        line = step.name if step.kind != "tool" else f"{step.name} {step.input!r} -> {step.output!r}"
+        for parent in step.place.parents:
+            line = f"{self._line(self.steps[parent])} / {line}"
+        return str(line)
+
+
+def turn(*beneath: str) -> list[str]:
+    return sorted(["agent turn", *(f"agent turn / {line}" for line in beneath)])
+
+
+def test_arguments_that_are_not_json_stay_as_they_came() -> None:
+    told, wire = Told(), Wire("chat", "s")
+    wire.say("go")
+    response = wire.response("r", None, [Called("c1", "f", {"q": 1})], cut=0)
+    told.call(wire, response)
+    wire.take(response)
+    wire.bring([Returned("c1", "f", "one")])
+    told.call(wire, wire.response("r2", "done", ()))
+    given = json.dumps({"q": 1})[:-1]
+    assert told.tree() == turn(
+        "reason (iteration 1)",
+        "act (iteration 1)",
+        f"act (iteration 1) / tool.call (f) {given!r} -> 'one'",
+        "reason (iteration 2)",
+    )
+
+
+@pytest.mark.parametrize("missing", [None, 7, "", ["c1"], {"id": "c1"}], ids=repr)
+@pytest.mark.parametrize("way", ["chat", "messages", "items"])
+def test_a_single_call_without_a_usable_id_is_tied_by_its_place(way: Way, missing: Any) -> None:
+    told, wire = Told(), Wire(way, "s")
+    wire.say("go")
+    response = wire.response("r", None, [Called(missing, "f", {"q": 1})])
+    told.call(wire, response)
+    wire.take(response)
+    wire.bring([Returned(missing, "f", "one")])
+    told.call(wire, wire.response("r2", "done", ()))
+    assert told.tree() == turn(
+        "reason (iteration 1)",
+        "act (iteration 1)",
+        "act (iteration 1) / tool.call (f) {'q': 1} -> 'one'",
+        "reason (iteration 2)",
+    )
+
+
+@pytest.mark.parametrize("way", ["messages", "items"])
+def test_two_calls_without_ids_are_not_guessed_at(way: Way) -> None:
+    told, wire = Told(), Wire(way, "s")
+    wire.say("go")
+    response = wire.response("r", None, [Called(None, "f", {"q": 1}), Called(None, "g", {"q": 2})])
+    told.call(wire, response)
+    wire.take(response)
+    wire.bring([Returned(None, "f", "one"), Returned(None, "g", "two")])
+    told.call(wire, wire.response("r2", "done", ()))
+    assert told.tree() == sorted(
+        [*turn("reason (iteration 1)", "act (iteration 1)"), *turn("reason (iteration 1)")]
+    )
+
+
+def test_one_id_for_two_calls_of_an_answer() -> None:
+    told, wire = Told(), Wire("chat", "s")
+    wire.say("go")
+    response = wire.response("r", None, [Called("c", "f", {"q": 1}), Called("c", "g", {"q": 2})])
+    told.call(wire, response)
+    wire.take(response)
+    wire.bring([Returned("c", "f", "one"), Returned("c", "g", "two")])
+    told.call(wire, wire.response("r2", "done", ()))
+    assert told.tree() == turn(
+        "reason (iteration 1)",
+        "act (iteration 1)",
+        "act (iteration 1) / tool.call (f) {'q': 1} -> 'one'",
+        "act (iteration 1) / tool.call (g) {'q': 2} -> 'two'",
+        "reason (iteration 2)",
+    )
+
+
+def test_results_of_calls_that_nobody_asked_open_a_turn_without_tools() -> None:
+    told = Told()
+    wire, _, _ = real("chat")
+    told.call(wire, wire.response("r2", "done", ()))
+    assert told.tree() == turn("reason (iteration 1)")
+
+
+def changed_arguments(history: list[Json]) -> list[Json]:
+    for message in history:
+        for call in message.get("tool_calls", ()):
+            call["function"]["arguments"] = '{"q": "redacted"}'
+    return history
+
+
+def without_prompt(history: list[Json]) -> list[Json]:
+    return [message for message in history if message["role"] != "user"]
+
+
+def only_results(history: list[Json]) -> list[Json]:
+    return [message for message in history if message["role"] == "tool"]
+
+
+def summarised(history: list[Json]) -> list[Json]:
+    return [{"role": "user", "content": "so far: nothing"}, *history[1:]]
+
+
+@pytest.mark.parametrize("rewritten", [changed_arguments, without_prompt, only_results, summarised])
+def test_a_history_that_was_cut_or_rewritten_goes_on_by_its_ids(
+    rewritten: Callable[[list[Json]], list[Json]],
+) -> None:
+    told, wire = Told(), Wire("chat", "s")
+    wire.say("go")
+    response = wire.response("r", None, [Called("c1", "f", {"q": 1}), Called("c2", "f", {"q": 2})])
+    told.call(wire, response)
+    wire.take(response)
+    wire.bring([Returned("c1", "f", "one"), Returned("c2", "f", "two")])
+    request = wire.request()
+    request["messages"] = rewritten(request["messages"])
+    told.call(wire, wire.response("r2", "done", ()), request)
+    assert told.tree() == turn(
+        "reason (iteration 1)",
+        "act (iteration 1)",
+        "act (iteration 1) / tool.call (f) {'q': 1} -> 'one'",
+        "act (iteration 1) / tool.call (f) {'q': 2} -> 'two'",
+        "reason (iteration 2)",
+    )
+
+
+def test_an_id_of_two_conversations_needs_the_history_to_tell_them_apart() -> None:
+    told = Told()
+    wires = []
+    for prompt in ("first", "second"):
+        wire = Wire("chat", prompt)
+        wire.say(prompt)
+        response = wire.response(f"r {prompt}", None, [Called("call_0", "f", {"q": 1})])
+        told.call(wire, response)
+        wire.take(response)
+        wire.bring([Returned("call_0", "f", f"of {prompt}")])
+        wires.append(wire)
+    stranger = Wire("chat", "third")  # its turn began where nobody watched
+    stranger.say("third")
+    stranger.take(stranger.response("r0", None, [Called("call_0", "f", {"q": 1})]))
+    stranger.bring([Returned("call_0", "f", "of third")])
+    for wire in (stranger, *reversed(wires)):
+        told.call(wire, wire.response(f"r2 {wire.session}", "done", ()))
+    own = [
+        turn(
+            "reason (iteration 1)",
+            "act (iteration 1)",
+            f"act (iteration 1) / tool.call (f) {{'q': 1}} -> 'of {prompt}'",
+            "reason (iteration 2)",
+        )
+        for prompt in ("first", "second")
+    ]
+    assert told.tree() == sorted([*own[0], *own[1], *turn("reason (iteration 1)")])
+
+
+def test_two_agents_that_share_a_registry_and_ask_the_same_are_not_guessed_at() -> None:
+    told = Told()
+    for prompt in ("one", "other"):
+        wire = Wire("messages", prompt)
+        wire.say(prompt)
+        told.call(wire, wire.response(f"r {prompt}", None, [Called(f"c {prompt}", "f", {"q": 1})]))
+    assert not told.turns.start("run", 9.0, Run("tool", "f", {"q": 1}), Origin())
+    assert not told.turns.start("found", 9.0, Run("tool", "f", {"q": 1}, found=True), Origin())
+    told.turns.stop("run", 10.0, "x", None)
+    tree = told.tree()
+    assert tree == sorted(
+        [*2 * turn("reason (iteration 1)", "act (iteration 1)"), "tool.call (f) {'q': 1} -> 'x'"]
+    )
+
+
+def test_a_new_message_after_results_that_were_answered_opens_a_turn() -> None:
+    """A turn that failed is not gone on with by whatever the user says next."""
+    told, wire = Told(), Wire("chat", "s")
+    wire.say("go")
+    response = wire.response("r", None, [Called("c1", "f", {"q": 1})])
+    told.call(wire, response)
+    wire.take(response)
+    wire.bring([Returned("c1", "f", "one")])
+    told.call(wire, None)
+    wire.say("forget it")
+    told.call(wire, wire.response("r2", "fine", ()))
+    tree = told.tree()
+    assert tree.count("agent turn") == 2
+    assert tree.count("agent turn / reason (iteration 2)") == 1
+
+
+def test_a_new_message_opens_a_turn_even_where_it_names_a_response() -> None:
+    told, wire = Told(), Wire("previous", "s")
+    wire.say("go")
+    response = wire.response("r", "done", ())
+    told.call(wire, response)
+    wire.take(response)
+    wire.say("more")
+    told.call(wire, wire.response("r2", "done again", ()))
+    assert told.tree() == sorted(2 * turn("reason (iteration 1)"))
+
+
+# Size.
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [{"q": value}]
+    return value
+
+
+@pytest.mark.parametrize("way", ["chat", "messages", "items"])
+def test_very_deep_arguments(way: Way) -> None:
+    wire = Wire(way, "s")
+    wire.history = [{"role": "user", "content": "go"}]
+    turns = Turns(CountedIds())
+    deep, again = nested(20_000), nested(20_000)
+    call = {
+        "chat": {
+            "message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "[" * 50_000}}]}
+        },
+        "messages": {"type": "tool_use", "id": "c", "name": "f", "input": {"q": deep}},
+        "items": {"type": "shell_call", "call_id": "c", "action": {"q": deep}},
+    }[way]
+    response = {"id": "r", "choices": [call], "content": [call], "output": [call]}
+    turns.begin(
+        1, 1.0, wire.reader.asked({"messages": wire.history, "input": wire.history, "tools": [{}]}), Origin()
+    )
+    turns.end(1, 2.0, Outcome(wire.reader.answer(response)))
+    turns.start("run", 3.0, Run("tool", "f", {"q": deep}), Origin())
+    call = {name: {"q": again} if name in ("input", "action") else value for name, value in call.items()}
+    message: Json = {
+        "role": "assistant",
+        **{"chat": call.get("message", {}), "messages": {"content": [call]}}.get(way, {}),
+    }
+    result = {"role": "tool", "tool_call_id": "c", "content": "one"}
+    block = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "one"}]}
+    output = {"type": "shell_call_output", "call_id": "c", "output": "one"}
+    request = {
+        "messages": [*wire.history, message, result if way == "chat" else block],
+        "input": [*wire.history, call, output],
+    }
+    turns.begin(4, 4.0, wire.reader.asked(request), Origin())
+    turns.abandon()
+    names = [step.name for step in turns.changes()]
+    assert "reason (iteration 2)" in names
+
+
+@pytest.mark.parametrize("way", ["chat", "messages", "items"])
+def test_the_time_that_a_history_takes_grows_with_its_length(way: Way) -> None:
+    def taken(length: int, parallel: int) -> float:
+        wire = Wire(way, "s")
+        wire.say("go")
+        for number in range(length):
+            calls = [Called(f"c{number}-{one}", "f", {"q": number}) for one in range(parallel)]
+            wire.take(wire.response(f"r{number}", None, calls))
+            wire.bring([Returned(call.id, "f", "x") for call in calls])
+        request = wire.request()
+        best = float("inf")
+        for _ in range(3):
+            turns = Turns(CountedIds())
+            begun = time.process_time()
+            asked: Asked = wire.reader.asked(request)
+            turns.begin(1, 1.0, asked, Origin())
+            best = min(best, time.process_time() - begun)
+        return best
+
+    assert taken(4000, 1) < 5 * taken(1000, 1) * 2
+    assert taken(1, 4000) < 5 * taken(1, 1000) * 2
+
+
+def test_the_time_that_answers_take_grows_with_their_calls() -> None:
+    def taken(parallel: int) -> float:
+        wire = Wire("chat", "s")
+        wire.say("go")
+        begun = time.process_time()
+        turns = Turns(CountedIds())
+        calls = [Called(f"c{one}", "f", {"q": one}) for one in range(parallel)]
+        turns.begin(1, 1.0, wire.reader.asked(wire.request()), Origin())
+        response = wire.response("r", None, calls)
+        turns.end(1, 2.0, Outcome(wire.reader.answer(response)))
+        wire.take(response)
+        wire.bring([Returned(call.id, "f", "x") for call in calls])
+        turns.begin(2, 3.0, wire.reader.asked(wire.request()), Origin())
+        return time.process_time() - begun
+
+    assert taken(4000) < 10 * taken(1000)
