@@ -18,7 +18,10 @@ from tests.loopback.reply import Reply
 
 Way = Literal["chat", "messages", "items", "previous", "conversation"]
 WAYS: tuple[Way, ...] = ("chat", "messages", "items", "previous", "conversation")
-CALLS = (("weather", '{"city": "Oslo"}', {"city": "Oslo"}), ("clock", "{}", {}))
+CALLS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("weather", '{"city": "Oslo"}', {"city": "Oslo"}),
+    ("clock", "{}", {}),
+)
 ROUNDS = 2
 """How often the model asks for tools."""
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -205,7 +208,7 @@ def _blocks(chunks: Sequence[Any]) -> list[dict[str, Any]]:
             blocks.append(event.content_block.to_dict())
             given = ""
         elif event.type == "content_block_delta":
-            given += getattr(event.delta, "partial_json", None) or getattr(event.delta, "text", "")
+            given += str(getattr(event.delta, "partial_json", "") or getattr(event.delta, "text", ""))
         elif event.type == "content_block_stop":
             if blocks[-1]["type"] == "tool_use":
                 blocks[-1]["input"] = json.loads(given or "{}")

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 @dataclass(eq=False)
 class Node:
-    """One expected span, with those beneath it. `overtime` may end after its parent."""
+    """One expected span, with those beneath it."""
 
     name: str
     start: float
@@ -23,7 +23,6 @@ class Node:
     error: str | None = None
     metadata: Json = field(default_factory=dict)
     children: list[Node] = field(default_factory=list)
-    overtime: bool = False
 
     def add(self, node: Node) -> Node:
         """Puts a node beneath this one."""

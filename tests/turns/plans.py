@@ -116,7 +116,11 @@ def _call(random: Random, size: int, depth: int) -> CallPlan:
     inner = depth == 0 and size > 1 and random.random() < _RARE
     return CallPlan(
         random.choice(NAMES),
-        *(random.random() < _RARE for _ in range(5)),
+        twin=random.random() < _RARE,
+        raises=random.random() < _RARE,
+        is_error=random.random() < _RARE,
+        dropped=random.random() < _RARE,
+        left=random.random() < _RARE,
         hangs=random.random() < _RARE / 2,
         agents=(agent(random, 2, depth + 1),) if inner else (),
     )

@@ -20,44 +20,68 @@ KINDS = {name: reader for name, reader in READERS.items() if name in ("chat", "m
 each_kind = pytest.mark.parametrize("reader", KINDS.values(), ids=KINDS)
 
 # Everything that a field may hold, and the words that mean something where they stand.
-_WORDS = st.sampled_from(
-    ["user", "assistant", "tool", "function", "system", "text", "tool_use", "tool_result", "function_call"]
-    + ["function_call_output", "custom_tool_call", "shell_call_output", "message", "reasoning", "call_1", ""]
-    + [
-        "server_tool_use",
-        "web_search_tool_result",
-        "mcp_call",
-        "pause_turn",
-        "in_progress",
-        "{",
-        "[1]",
-        "\ud800",
-    ]
-)
-_FIELDS = st.sampled_from(
-    ["role", "content", "type", "id", "call_id", "tool_call_id", "tool_use_id", "name", "arguments", "input"]
-    + [
-        "function",
-        "custom",
-        "tool_calls",
-        "function_call",
-        "messages",
-        "output",
-        "choices",
-        "message",
-        "text",
-    ]
-    + [
-        "previous_response_id",
-        "conversation",
-        "thread",
-        "previous_message_id",
-        "response_id",
-        "tools",
-        "status",
-    ]
-    + ["stop_reason", "finish_reason", "is_error", "error", "action", "background", "session_id", "refusal"]
-)
+_MEANINGFUL = [
+    "user",
+    "assistant",
+    "tool",
+    "function",
+    "system",
+    "text",
+    "tool_use",
+    "tool_result",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "shell_call_output",
+    "message",
+    "reasoning",
+    "call_1",
+    "server_tool_use",
+    "web_search_tool_result",
+    "mcp_call",
+    "pause_turn",
+    "in_progress",
+    "{",
+    "[1]",
+]
+_NAMES = [
+    "role",
+    "content",
+    "type",
+    "id",
+    "call_id",
+    "tool_call_id",
+    "tool_use_id",
+    "name",
+    "arguments",
+    "input",
+    "function",
+    "custom",
+    "tool_calls",
+    "function_call",
+    "messages",
+    "output",
+    "choices",
+    "message",
+    "text",
+    "previous_response_id",
+    "conversation",
+    "thread",
+    "previous_message_id",
+    "response_id",
+    "tools",
+    "status",
+    "stop_reason",
+    "finish_reason",
+    "is_error",
+    "error",
+    "action",
+    "background",
+    "session_id",
+    "refusal",
+]
+_WORDS = st.sampled_from([*_MEANINGFUL, "", "\ud800"])
+_FIELDS = st.sampled_from(_NAMES)
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | _WORDS | st.text(max_size=3)
 junk = st.recursive(
     _LEAVES,
@@ -369,14 +393,15 @@ def test_very_deep_arguments(way: Way) -> None:
     wire.history = [{"role": "user", "content": "go"}]
     turns = Turns(CountedIds())
     deep, again = nested(20_000), nested(20_000)
-    call = {
+    calls: dict[str, Json] = {
         "chat": {
             "message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "[" * 50_000}}]}
         },
         "messages": {"type": "tool_use", "id": "c", "name": "f", "input": {"q": deep}},
         "items": {"type": "shell_call", "call_id": "c", "action": {"q": deep}},
-    }[way]
-    response = {"id": "r", "choices": [call], "content": [call], "output": [call]}
+    }
+    call = calls[way]
+    response: Json = {"id": "r", "choices": [call], "content": [call], "output": [call]}
     turns.begin(
         1, 1.0, wire.reader.asked({"messages": wire.history, "input": wire.history, "tools": [{}]}), Origin()
     )
@@ -390,7 +415,7 @@ def test_very_deep_arguments(way: Way) -> None:
     result = {"role": "tool", "tool_call_id": "c", "content": "one"}
     block = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "one"}]}
     output = {"type": "shell_call_output", "call_id": "c", "output": "one"}
-    request = {
+    request: Json = {
         "messages": [*wire.history, message, result if way == "chat" else block],
         "input": [*wire.history, call, output],
     }

@@ -6,11 +6,12 @@ can come in any order that their causes allow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from bttrace.model import Metric
 from bttrace.testing import CountedIds
 from bttrace.turns import Failure, Origin, Outcome, Run, Turns
 from bttrace.turns.steps import Step
@@ -106,6 +107,7 @@ class Agent:
     within: object = None
     around: Execution | None = None
     late: list[Work] = field(default_factory=list)
+    brought: list[TrueCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.plan.way, f"conv-{self.world.number()}")
@@ -168,7 +170,7 @@ class Agent:
 
     # Turns.
 
-    def _turn(self, plan: TurnPlan) -> Iterator[None]:
+    def _turn(self, plan: TurnPlan) -> Generator[None, None, bool]:
         prompt = f"prompt {self.world.number()}"
         self.wire.say(prompt)
         turn: TrueTurn | None = None
@@ -177,7 +179,7 @@ class Agent:
             if not brings:
                 return False
         if plan.end == "abandoned":
-            return plan.iterations == () or False
+            return False
         number = 1 if turn is None else len(turn.iterations) + 1
         offers = plan.offers_last or number == 1
         for other in plan.tries:
@@ -191,7 +193,9 @@ class Agent:
             self.wire.take(response)
         return True
 
-    def _iterate(self, turn: TrueTurn | None, prompt: str, plan: IterationPlan) -> Iterator[None]:
+    def _iterate(
+        self, turn: TrueTurn | None, prompt: str, plan: IterationPlan
+    ) -> Generator[None, None, tuple[TrueTurn, bool]]:
         number = 1 if turn is None else len(turn.iterations) + 1
         for other in plan.tries:
             if not other.at_once:
@@ -265,7 +269,7 @@ class Agent:
 
     def _begin(
         self, turn: TrueTurn | None, prompt: str, number: int, *, offers: bool = True
-    ) -> Iterator[None]:
+    ) -> Generator[None, None, Generation]:
         world = self.world
         key, at = world.number(), world.tick()
         if turn is None:
@@ -294,7 +298,7 @@ class Agent:
         world = self.world
         at = world.tick()
         answer = self.wire.reader.answer(response if failure is None else {})
-        usage = {"tokens": one.key} if failure is None else {}
+        usage: dict[Metric, float] = {"tokens": one.key} if failure is None else {}
         world.turns.end(one.key, at, Outcome(answer, failure, usage))
         if failure is None:
             one.turn.spent += one.key
@@ -345,7 +349,6 @@ class Agent:
             alike = [other for other in call.iteration.calls if other.arguments == call.arguments]
             call = next(other for other in alike if other.run is None)
         call.run = Node(f"tool.call ({call.name})", at, input=call.arguments)
-        call.run.overtime = plan.left or plan.hangs
         call.run.metadata = {"tool_name": call.name, "tool_call_id": call.id, "timing": "observed"}
         one.turn.touch(at)
         assert world.turns.start(key, at, run, self.origin)

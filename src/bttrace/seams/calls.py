@@ -65,6 +65,7 @@ class Call:
         "first_text",
         "first_token",
         "form",
+        "handed",
         "headers",
         "offers",
         "parent",
@@ -99,6 +100,7 @@ class Call:
         self.first_token: int | None = None
         self.first_text: int | None = None
         self.chunks: list[object] = []
+        self.handed: list[Sequence[object]] = []  # chunks that the writer has, but has not folded
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
@@ -139,11 +141,15 @@ class Call:
 
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
-        held, self.chunks = self.chunks, []
+        held = self.chunks
+        self.handed.append(held)
+        self.chunks = []
         self._recorder.put(self, held)
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Puts chunks of the stream together with those before."""
+        while self.handed and self.handed.pop(0) is not chunks:
+            pass  # it was dropped from the queue
         if self._fold is None:
             self._fold = self._endpoint.fold()
         for chunk in chunks if self.body is None else self._events(self.body, chunks):
@@ -165,12 +171,16 @@ class Call:
         )
 
     def facts_so_far(self) -> Facts | None:
-        """Gives what is known of a call whose stream is being read; `None` for any other."""
-        if not self.streamed or self.body is not None or self.ended is not None:
+        """Gives what is known of a call of which a stream is being read, or was until now; else `None`."""
+        if not self.streamed or self.body is not None:
             return None
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.
+        current = self.chunks
+        lists = list(self.handed)
+        if not any(held is current for held in lists):
+            lists.append(current)
         fold = self._endpoint.fold() if self._fold is None else deepcopy(self._fold)
-        for chunk in list(self.chunks):
+        for chunk in [chunk for held in lists for chunk in held]:
             fold.add(chunk)
         return self._told(fold.response(), None)
 

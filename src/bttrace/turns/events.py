@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..evidence import Answer
-from ..executions import Kind
 from ..model import Caller, Metric
+from .steps import Kind
 
 Failure = Literal["failed", "cancelled"]
 
