@@ -7,21 +7,17 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
-import openai
 import pytest
 
 import bttrace
 from bttrace.testing import capture
 from tests.apis import BEGUN, CHAT, MESSAGES, traced
-from tests.loopback.braintrust import BraintrustServer
-from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import chat, message, openai_error
-from tests.loopback.reply import Reply
+from tests.loopback.replies import chat, message
 from tests.loops import CALLS, WAYS, Talk, Way, aasked, api, asked, aturn, model, turn
+from tests.outlines import nested, of, outline, tree
 
 Row = dict[str, Any]
 each_way = pytest.mark.parametrize("way", WAYS)
@@ -33,49 +29,6 @@ def provider() -> Iterator[ProviderServer]:
     with ProviderServer() as server:
         server.reply(model())
         yield server
-
-
-def outline(rows: list[Row]) -> list[str]:
-    """Gives the name of every row, beneath those of its parents, in the order of their start."""
-    spans = {row["span_id"]: row for row in rows}
-
-    def line(row: Row) -> str:
-        parents = row.get("span_parents", ())
-        name = str(row["span_attributes"]["name"])
-        return " / ".join([*(line(spans[parent]) for parent in parents), name])
-
-    order = {"task": 0, "llm": 1, "tool": 2}
-    ranked = sorted(rows, key=lambda row: (row["metrics"]["start"], order[row["span_attributes"]["type"]]))
-    return [line(row) for row in ranked]
-
-
-def tree(model_name: str, *, rounds: int = 2) -> list[str]:
-    """Gives the outline of a turn in which the model asked so often for its tools."""
-    found = ["agent turn"]
-    for number in range(1, rounds + 2):
-        found.append(f"agent turn / reason (iteration {number})")
-        found.append(f"agent turn / reason (iteration {number}) / llm.generation ({model_name})")
-        if number <= rounds:
-            act = f"agent turn / act (iteration {number})"
-            found += [act, *(f"{act} / tool.call ({name})" for name, _, _ in CALLS)]
-    return found
-
-
-def of(rows: list[Row], name: str) -> list[Row]:
-    return [row for row in rows if row["span_attributes"]["name"] == name]
-
-
-def nested(rows: list[Row]) -> None:
-    """Every span has ended, and lies within its parent's time, and in its trace."""
-    spans = {row["span_id"]: row for row in rows}
-    assert len(spans) == len(rows)
-    for row in rows:
-        assert row["metrics"]["start"] <= row["metrics"]["end"], row
-        for parent in row.get("span_parents", ()):
-            above = spans[parent]
-            assert above["root_span_id"] == row["root_span_id"]
-            assert above["metrics"]["start"] <= row["metrics"]["start"], (above, row)
-            assert row["metrics"]["end"] <= above["metrics"]["end"], (above, row)
 
 
 @each_way
@@ -271,77 +224,6 @@ def test_a_turn_handed_to_another_task_midway(provider: ProviderServer) -> None:
     assert sorted(outline(rows)) == sorted(tree(MESSAGES.model))
 
 
-def test_a_turn_that_fails_and_is_tried_again() -> None:
-    with ProviderServer() as provider:
-        provider.reply(model(), openai_error(500, "down"), model())
-        with capture() as captured, CHAT.client(provider) as client:
-            talk = Talk("chat")
-            talk.say("go")
-            talk.bring(talk.take(asked(talk, client)))
-            with pytest.raises(openai.InternalServerError):
-                asked(talk, client)
-            [failed] = of(captured.rows, "agent turn")
-            assert failed["output"] == {"status": "failed"}
-            assert failed["metadata"]["turn_status"] == "failed"
-            talk.bring(talk.take(asked(talk, client)))
-            talk.take(asked(talk, client))
-            rows = captured.rows
-    [done] = of(rows, "agent turn")
-    assert done["output"] == "done with go"
-    assert done["metadata"]["turn_status"] == "completed"
-    assert done["metadata"]["iterations"] == 3
-    failure = "agent turn / reason (iteration 2) / llm.generation (gpt-4o-mini)"
-    assert sorted(outline(rows)) == sorted([*tree(CHAT.model), failure])
-    nested(rows)
-
-
-def test_a_turn_that_is_cancelled() -> None:
-    async def main(provider: ProviderServer) -> None:
-        async with MESSAGES.aclient(provider) as client:
-            talk = Talk("messages")
-            talk.say("go")
-            talk.bring(talk.take(await aasked(talk, client)))
-            task = asyncio.create_task(aasked(talk, client))
-            assert await asyncio.to_thread(sent.wait, 10)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    sent = threading.Event()
-
-    def slow(request: Request) -> Reply:
-        sent.set()
-        return replace(model()(request), wait=5.0)
-
-    with ProviderServer() as provider, capture() as captured:
-        provider.reply(model(), slow)
-        asyncio.run(main(provider))
-        rows = captured.rows
-    [row] = of(rows, "agent turn")
-    assert row["output"] == {"status": "cancelled"}
-    assert row["metadata"]["turn_status"] == "cancelled"
-    [generation] = of(rows, "llm.generation (claude-haiku-4-5)")
-    assert generation["error"] == "CancelledError: the call was cancelled"
-    nested(rows)
-
-
-def test_a_turn_that_is_left_open(provider: ProviderServer) -> None:
-    with traced() as (captured, clock), CHAT.client(provider) as client:
-        talk = Talk("chat")
-        talk.say("go")
-        talk.take(asked(talk, client))
-        clock.advance(5)
-        assert "end" not in of(captured.rows, "agent turn")[0]["metrics"]
-    rows = captured.rows
-    [row] = of(rows, "agent turn")
-    assert row["output"] == {"status": "abandoned"}
-    assert row["metadata"]["turn_status"] == "abandoned"
-    assert row["metrics"] == {"start": BEGUN, "end": BEGUN}, "nothing is known of the time after"
-    [act] = of(rows, "act (iteration 1)")
-    assert act["output"] == {"completed": 0, "success_count": 0, "error_count": 0}
-    nested(rows)
-
-
 @each_way
 def test_a_last_call_without_tools_brings_the_results(way: Way, provider: ProviderServer) -> None:
     with capture() as captured, api(way).client(provider) as client:
@@ -392,74 +274,6 @@ def test_a_loop_that_goes_from_one_provider_to_another() -> None:
     assert row["output"] == "It rains."
     tokens = sum(row["metrics"].get("tokens", 0) for row in rows)
     assert row["metadata"]["usage"]["tokens"] == tokens
-
-
-def test_a_result_is_sent_before_the_stream_that_asked_is_closed() -> None:
-    call = [("call_1", "weather", '{"city": "Oslo"}')]
-    with ProviderServer() as provider:
-        provider.reply(lambda request: CHAT.streamed(tool_calls=call), chat("It rains."))
-        with capture() as captured, CHAT.client(provider) as client:
-            talk = Talk("chat")
-            talk.say("go")
-            stream = client.chat.completions.create(**talk.request(), stream=True)
-            for chunk in stream:
-                if chunk.choices[0].finish_reason:
-                    break
-                for piece in chunk.choices[0].delta.tool_calls or ():
-                    last = piece.function.arguments
-                if chunk.choices[0].delta.tool_calls and last.endswith("}"):
-                    break
-            asking = {
-                "id": "call_1",
-                "type": "function",
-                "function": {"name": "weather", "arguments": call[0][2]},
-            }
-            talk.take({"id": "r", "choices": [{"message": {"role": "assistant", "tool_calls": [asking]}}]})
-            talk.bring([("call_1", "weather")])
-            asked(talk, client)
-            stream.close()
-            rows = captured.rows
-    [row] = of(rows, "agent turn")
-    assert (row["output"], row["metadata"]["iterations"]) == ("It rains.", 2)
-    assert row["metadata"]["turn_status"] == "completed"
-    [tool] = of(rows, "tool.call (weather)")
-    assert (tool["input"], tool["output"]) == ({"city": "Oslo"}, "result of weather")
-    assert tool["metrics"]["start"] >= row["metrics"]["start"]
-    ends = [row["metadata"].get("stream_end") for row in of(rows, f"llm.generation ({CHAT.model})")]
-    assert sorted(ends, key=str) in ([None, "closed"], [None, "dropped"])
-    nested(rows)
-
-
-def test_a_turn_is_seen_as_it_unfolds(braintrust_api: BraintrustServer) -> None:
-    with ProviderServer() as provider:
-        provider.reply(lambda request: replace(model(rounds=1)(request), wait=1.5))
-        server = braintrust_api
-        bttrace.enable(api_key=server.key, api_url=server.url, app_url=server.url, project="Loops")
-        with CHAT.client(provider) as client:
-            turn(Talk("chat"), client, "go")
-        assert bttrace.flush()
-        bttrace.disable()
-    events: dict[str, list[Row]] = {}
-    for event in server.events:
-        events.setdefault(event["span_attributes"]["name"], []).append(event)
-    first, *_, last = events["agent turn"]
-    assert "end" not in first["metrics"]
-    assert "_is_merge" not in first
-    assert first["input"] == "go"
-    assert last["_is_merge"] is True
-    assert last["output"] == "done with go"
-    assert (first["id"], first["span_id"]) == (last["id"], last["span_id"])
-    order = [event["span_attributes"]["name"] for event in server.events]
-    opened = order.index("agent turn")
-    assert opened < order.index("reason (iteration 1)") < order.index(f"llm.generation ({CHAT.model})")
-    assert order.index("act (iteration 1)") < order.index("tool.call (weather)")
-    rows = server.rows("Loops")
-    assert sorted(outline(rows)) == sorted(tree(CHAT.model, rounds=1))
-    [merged] = of(rows, "agent turn")
-    assert (merged["input"], merged["output"]) == ("go", "done with go")
-    assert merged["metadata"]["turn_status"] == "completed"
-    assert of(rows, "act (iteration 1)")[0]["input"][0]["name"] == "weather"
-    nested(rows)
 
 
 @each_way
