@@ -257,7 +257,11 @@ class TestRealtime:
             peer.say(created_session(tools=TOOLS), added(QUESTION))
             peer.hear()
             *events, last = calling("resp_1")
-            peer.say(*events)
+            whole = {
+                **piece("resp_1", "response.function_call_arguments.done", ""),
+                "arguments": CALL["arguments"],
+            }
+            peer.say(*events, whole)
             peer.say(added({"id": "item_r", **peer.hear("conversation.item.create")["item"]}, "item_f"), last)
             peer.hear()
             peer.say(*text_answer("resp_2", "Sunny."))
@@ -265,7 +269,7 @@ class TestRealtime:
         with WebsocketServer(script) as server, capture() as captured:
             with client(server).realtime.connect(model="gpt-realtime") as connection:
                 connection.response.create()
-                read(connection, "response.function_call_arguments.delta")
+                read(connection, "response.function_call_arguments.done")
                 observed("weather", {"in": "Rome"}, lambda: "sunny")
                 connection.conversation.item.create(item=RESULT)
                 read(connection)

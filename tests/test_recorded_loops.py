@@ -109,11 +109,11 @@ def replayed(server: str, exchanges: list[Json]) -> list[Json]:
 
 
 def inferred(rows: list[Json]) -> set[tuple[str, int, str]]:
-    """Gives every tool span: its turn, its iteration and its call's id."""
+    """Gives every tool span that is the application's: its turn, its iteration and its call's id."""
     spans = {row["span_id"]: row for row in rows}
     found = set()
     for row in rows:
-        if row["span_attributes"]["type"] == "tool":
+        if row["span_attributes"]["type"] == "tool" and "server_side" not in row["metadata"]:
             act = spans[row["span_parents"][0]]
             number = int(act["span_attributes"]["name"].removeprefix("act (iteration ").removesuffix(")"))
             found.add((act["span_parents"][0], number, row["metadata"]["tool_call_id"]))

@@ -11,14 +11,14 @@ after it. Whatever stands before was answered long ago.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 Return = Literal["by id", "in words", "nowhere"]
 """How a tool's result goes back to the model: by its call's id, without it, or not, because the run ends."""
 
-_WEIGHED = 6  # levels of nested content that are weighed
+_UNNUMBERED = "function:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,15 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a tool call that a request brings; `is_error` as far as the application told."""
+    """The result of a tool call that a request brings; `is_error` as far as the application told.
+
+    `echo` is the call that it answers, if the history repeats it.
+    """
 
     id: str
     content: object = None
     is_error: bool = False
+    echo: Asking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +91,22 @@ Bounds = tuple[float | None, float | None]
 class Asked:
     """What one request says.
 
-    `brought` are the results in its round, and `echoed` the calls there, by id, as far as the
-    history repeats them. `prompt` is the newest message of the user, `prompts` all of
-    them in words; `is_prompted` says that it
-    came after what the model said last. `continues` is the id of the response it goes on from,
-    `about` that of one that it asks for again, and `resumes` the ids of what a paused answer
-    left unfinished. `said` is the user's last message that was answered, with the answer.
-    `concerns` are the ids of all calls in its history.
+    `brought` are the results in its round, in their order. `prompt` is the newest message of
+    the user, `prompts` all of them in words; `is_prompted` says that it came after what the
+    model said last. `follows` are the words of the user's message that the round goes back to.
+    `continues` is the id of the response it goes on from, `about` that of one that it asks for
+    again, and `resumes` the ids of what a paused answer left unfinished. `said` is the user's
+    last message that was answered, with the answer. `concerns` are the ids of all calls in its history.
     One that `compacts` asks for nothing but a smaller context; one that `recalls` has, by its
     key, the summary that one made in the place of what was said before.
     """
 
     offers: bool = False
     brought: tuple[Result, ...] = ()
-    echoed: Mapping[str, Asking] = field(default_factory=dict)
     prompt: object = None
     prompts: tuple[str, ...] = ()
     is_prompted: bool = False
+    follows: str | None = None
     continues: str | None = None
     resumes: frozenset[str] = frozenset()
     about: str | None = None
@@ -135,6 +138,55 @@ class Answer:
     served: tuple[Served, ...] = ()
 
 
+class Round:
+    """The end of a history as it is read, from its last item back: the results, and the calls they answer.
+
+    An id may come again in a history, from hosts that number each answer's calls anew: a
+    result answers the last call of its id before it. One without an id answers the only call it can.
+    """
+
+    def __init__(self) -> None:
+        self._results: list[Result] = []
+        self._waiting: dict[str, list[int]] = {}
+        self.has_calls = False
+
+    def bring(self, results: Sequence[Result]) -> None:
+        """Takes results that stand together, in their order."""
+        for result in reversed(results):
+            self._waiting.setdefault(result.id, []).append(len(self._results))
+            self._results.append(result)
+
+    def ask(self, calls: Sequence[Asking]) -> None:
+        """Takes the calls of one answer, in their order, of which the results came after."""
+        self.has_calls = self.has_calls or bool(calls)
+        last = {call.id: call for call in calls}
+        unanswered = []
+        for call in calls:
+            own = self._waiting.get(call.id)
+            if not own:
+                unanswered.append(call)
+                continue
+            self._answer(own.pop(), call)
+            while own and call is last[call.id]:  # it was answered more than once
+                self._answer(own.pop(), call)
+        nameless = self._waiting.get("", [])
+        if len(nameless) == len(unanswered) == 1:
+            self._answer(nameless.pop(), unanswered[0])
+
+    def _answer(self, index: int, call: Asking) -> None:
+        self._results[index] = replace(self._results[index], id=call.id, echo=call)
+
+    @property
+    def has_results(self) -> bool:
+        """Tells whether there are results."""
+        return bool(self._results)
+
+    @property
+    def brought(self) -> tuple[Result, ...]:
+        """Gives the results, in their order, each with the call that it answers, if that is there."""
+        return tuple(reversed(self._results))
+
+
 class Conversation(Protocol):
     """Reads the requests and answers of one API as parts of a loop."""
 
@@ -150,7 +202,12 @@ class Conversation(Protocol):
 
 def unnumbered(name: str) -> str:
     """Gives an id for the call of a function that came without one."""
-    return f"function:{name}"
+    return f"{_UNNUMBERED}{name}"
+
+
+def is_unnumbered(identity: str) -> bool:
+    """Tells whether an id was made of a name."""
+    return identity.startswith(_UNNUMBERED)
 
 
 def arguments(given: object) -> object:
@@ -166,12 +223,26 @@ def arguments(given: object) -> object:
     return found
 
 
-def weight(value: object, depth: int = _WEIGHED) -> int:
-    """Gives about how many bytes a JSON value takes."""
-    if isinstance(value, str):
-        return 50 + len(value)
-    if depth and isinstance(value, dict):
-        return 200 + sum(50 + weight(item, depth - 1) for item in value.values())
-    if depth and isinstance(value, (list, tuple)):
-        return 50 + sum(weight(item, depth - 1) for item in value)
-    return 50
+def alike(one: object, other: object) -> bool:
+    """Tells whether two JSON values are equal; of two that are too deep to compare, that they are not."""
+    try:
+        return one == other
+    except RecursionError:
+        return False
+
+
+def weight(value: object) -> int:
+    """Gives about how many bytes a JSON value takes, in time that grows with its size, whatever its depth."""
+    total = 0
+    left = [value]
+    while left:
+        one = left.pop()
+        total += 50
+        if isinstance(one, str):
+            total += len(one)
+        elif isinstance(one, dict):
+            total += 150 + 50 * len(one)
+            left.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            left.extend(one)
+    return total

@@ -8,6 +8,7 @@ was written open is completed by a row that merges. Knows no SDK, and no sink's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from weakref import ref
 
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Told
@@ -15,7 +16,7 @@ from .evidence import Answer, Asked
 from .executions import Execution
 from .model import Caller, Facts, Metric, Span
 from .shape import Place, Style, generation
-from .turns import Failure, Origin, Outcome, Run, Services, Turns, Within
+from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
 OPEN_AFTER = 1.0  # seconds that a step is open before it is worth a row of its own
@@ -48,7 +49,7 @@ class Trees:
         self._services = Services(ids)
         self._steps: dict[str, Step] = {}
         self._spans: list[tuple[Span, object]] = []
-        self._streams: dict[object, Begun] = {}
+        self._streams: dict[object, Begun] = {}  # by key: what is remembered holds no call
         self._root: Place | None = None
         self._root_key: Execution | None = None
 
@@ -68,33 +69,37 @@ class Trees:
         asked = opening.endpoint.conversation.asked(opening.request)
         if not self._turns.knows(asked):
             self._peek(opening.started)
-        self._turns.begin(observation, opening.started, asked, self._origin(observation, opening.caller))
-        self._streams[observation] = observation
+        key = ref(observation)
+        self._turns.begin(key, opening.started, asked, self._origin(observation, opening.caller))
+        self._streams[key] = observation
+        if len(self._streams) > RUNNING:
+            del self._streams[next(iter(self._streams))]
         self._keep()
 
     def finish(self, ended: Ended) -> None:
         """Takes what has ended, and makes its span."""
-        self._streams.pop(ended, None)
+        key = ref(ended)
+        self._streams.pop(key, None)
         facts = ended.facts()
         if facts is None:
-            self._turns.drop(ended)
+            self._turns.drop(key)
             return
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
-        if not self._turns.is_running(ended):
+        if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             if not self._turns.knows(asked):
                 self._peek(facts.started)
-            self._turns.begin(ended, facts.started, asked, self._origin(ended, facts.caller))
-        place, adopter = self._turns.place(ended)
+            self._turns.begin(key, facts.started, asked, self._origin(ended, facts.caller))
+        place, adopter = self._turns.place(key)
         span = generation(facts, place, self._style)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
-        own = self._turns.is_compacting(ended)
+        own = self._turns.is_compacting(key)
         outcome = Outcome(answer, _failure(facts, answer), usage, did if own else ())
-        self._turns.end(ended, span.metrics["end"], outcome)
+        self._turns.end(key, span.metrics["end"], outcome)
         self._spans.append((span, adopter))
         within = Within(
             place,
@@ -117,7 +122,7 @@ class Trees:
         """Takes steps that are written as they come, behind the spans that they stand in."""
         for step in steps:
             self._spans.append((step.span(self._style), step.adopter))
-            step.is_sent = True
+            step.sent()
 
     def start(self, execution: Execution) -> None:
         """Takes it that an execution began."""
@@ -128,7 +133,7 @@ class Trees:
             execution.arguments,
             execution.call_id,
             execution.found,
-            execution.asked_by,
+            _keys(execution.asked_by),
             execution.delegate,
             execution.returns,
         )
@@ -151,6 +156,7 @@ class Trees:
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
+        execution.result, execution.arguments = None, {}
         self._keep()
 
     def _peek(self, at: float) -> None:
@@ -158,11 +164,11 @@ class Trees:
 
         An application may run a tool, or send its result, before it has read the stream to its end.
         """
-        for stream in list(self._streams.values()):
+        for key, stream in self._streams.items():
             facts = stream.facts_so_far()
             if facts is not None and facts.endpoint.conversation is not None:
                 answer = facts.endpoint.conversation.answer(facts.response)
-                self._turns.hear(stream, max(at, facts.started), answer)
+                self._turns.hear(key, max(at, facts.started), answer)
 
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
         parent = ended.parent
@@ -191,7 +197,7 @@ class Trees:
         for name in [name for name in self._steps if name in above]:
             step = self._steps.pop(name)
             self._write(step.span(self._style), step.adopter)
-            step.is_sent = True
+            step.sent()
         for span, adopter in spans:
             self._write(span, adopter)
         oldest = min((step.started for step in self._steps.values()), default=None)
@@ -211,6 +217,13 @@ class Trees:
     def _note(self) -> None:
         for step in self._turns.changes():
             self._steps.setdefault(step.place.span_id, step)
+
+
+def _keys(asked_by: object) -> tuple[object, ...]:
+    """Gives the keys of the calls that may have asked for an execution; none if it was not looked for."""
+    if asked_by is None:
+        return ()
+    return tuple(ref(call) for call in (asked_by if isinstance(asked_by, tuple) else (asked_by,)))
 
 
 def _failure(facts: Facts, answer: Answer) -> Failure | None:

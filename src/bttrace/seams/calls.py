@@ -53,6 +53,7 @@ class Call:
     """
 
     __slots__ = (
+        "__weakref__",
         "_endpoint",
         "_fold",
         "_handed",
@@ -209,7 +210,7 @@ class Call:
         )
 
     def facts_so_far(self) -> Facts | None:
-        """Gives what is known of a call whose stream is being read, or was; `None` for any other."""
+        """Gives what is known of a call of which a stream is being read, or was until now; else `None`."""
         if not self.streamed or self.body is not None:
             return None
         # The application's thread goes on adding to the chunks: what is read here stays for the writer.

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from ..evidence import Asking
+from ..evidence import Answer, Asking
 from ..model import Metric
+from .events import Failure
 from .steps import Step
+
+_PREVIEW = 200  # characters of an answer's text on its `reason`
+
+Status = Literal["completed", "failed", "cancelled", "abandoned"]
 
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """One tool call that an answer asked for; `tool` is its span, when one is known."""
+    """One tool call that an answer asked for; `tool` is its span, when one is known.
+
+    Of one that `is_coming` the arguments may not be there yet.
+    """
 
     asking: Asking
     turn: Turn
     iteration: Iteration
     asked_by: object
+    weight: int = 0
+    is_coming: bool = False
     tool: Step | None = None
     is_returned: bool = False
     is_error: bool = False
-
-    def hear(self, asking: Asking) -> None:
-        """Takes the call again, as it came whole."""
-        self.asking = asking
 
     @property
     def is_free(self) -> bool:
@@ -34,7 +41,7 @@ class Pending:
     @property
     def has_run(self) -> bool:
         """Tells whether its execution was seen to end."""
-        return self.tool is not None and self.tool.ended is not None
+        return self.tool is not None and self.tool.metadata.get("status") in ("success", "error")
 
     @property
     def failed(self) -> bool:
@@ -45,26 +52,61 @@ class Pending:
 
 @dataclass(slots=True, eq=False)
 class Iteration:
-    """One generation, or several that were asked the same, and the tools asked for; `running` are at work.
+    """One generation, or several that were asked the same, and the tools asked for.
 
-    Its steps stand in `above`: the turn's, or that of the agent to which the turn was handed over.
+    `running` of them are at work, and `until` is when the last one ended. `prompt` are words of
+    the user that came along with results, `preview` the beginning of the answer's. One that
+    `is_answered` has an answer, one that `is_last` one that asks for no tools; one that
+    `is_unfinished` goes on in another call. Its steps stand in `above`: the turn's, or that of
+    the agent to which the turn was handed over.
     """
 
     number: int
     reason: Step
     above: Step
+    prompt: str | None = None
     act: Step | None = None
-    calls: dict[str, Pending] = field(default_factory=dict)
+    calls: dict[tuple[object, str, int], Pending] = field(default_factory=dict)
     running: int = 0
+    until: float = 0.0
+    preview: str | None = None
+    failure: Failure | None = None
+    is_answered: bool = False
+    is_last: bool = False
+    is_unfinished: bool = False
+
+    def take(self, answer: Answer, failure: Failure | None) -> None:
+        """Takes how one of its calls ended."""
+        self.preview = (answer.text or "")[:_PREVIEW] or self.preview
+        self.failure = failure
+        self.is_unfinished = answer.unfinished and failure is None
+        if failure is None:
+            self.is_answered = self.is_answered or not answer.unfinished
+            self.is_last = self.is_last or not (answer.asks or answer.unfinished)
+
+    def numbered(
+        self, key: object, asks: Iterable[Asking], *, again: bool
+    ) -> Iterable[tuple[tuple[object, str, int], Asking]]:
+        """Yields the calls of an answer, each by what tells it apart from all others of the iteration.
+
+        Ids alone do not: one may come twice in an answer, and again in that of a second try.
+        An answer that is asked for `again` has the calls that it had.
+        """
+        seen: dict[str, int] = {}
+        known = {name[1:]: name for name in self.calls} if again else {}
+        for asking in asks:
+            position = seen[asking.id] = seen.get(asking.id, -1) + 1
+            yield known.get((asking.id, position), (key, asking.id, position)), asking
 
 
 @dataclass(slots=True, eq=False)
 class Turn:
     """One turn. `prompt` is what opened it in words, and `last` the content of its last answer.
 
-    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it, and
-    `within` is the key of the execution that it was opened in. `delegates` are the steps of the
-    agents to which it was handed over, one by the other.
+    `answers` are the ids of its answers and of what they left unfinished, `said` what ended it.
+    `touched` is the last time at which anything is known to have happened in it. `within` is the
+    key of the execution that it was opened in, `delegates` are the steps of the agents to which it
+    was handed over, one by the other.
     """
 
     step: Step
@@ -72,11 +114,12 @@ class Turn:
     prompt: str | None
     session: str | None = None
     answers: dict[str, None] = field(default_factory=dict)
-    said: list[tuple[str, str]] = field(default_factory=list)
+    said: dict[tuple[str, str], None] = field(default_factory=dict)
     touched: float = 0.0
     last: object = None
     iterations: list[Iteration] = field(default_factory=list)
-    usage: Mapping[Metric, float] = field(default_factory=dict)
+    running: int = 0
+    usage: dict[Metric, float] = field(default_factory=dict)
     within: object = None
     delegates: list[Step] = field(default_factory=list)
 
@@ -88,17 +131,34 @@ class Turn:
     @property
     def has_run(self) -> bool:
         """Tells whether no call is at work, and every tool that was asked for last was seen to end."""
+        return not self.running and all(call.has_run for call in self.iterations[-1].calls.values())
+
+    @property
+    def status(self) -> Status | None:
+        """Gives how the turn has ended; `None` while a call is at work, or more is expected."""
+        if self.running:
+            return None
         last = self.iterations[-1]
-        return not any(one.running for one in self.iterations) and all(
-            call.has_run for call in last.calls.values()
-        )
+        if last.is_last:
+            return "completed"
+        if last.is_answered or last.is_unfinished:
+            return None
+        return last.failure or "abandoned"
 
-    def after(self, iteration: Iteration | None) -> Iteration | int:
-        """Gives the iteration after one, or its number if there is none yet."""
-        number = 1 if iteration is None else iteration.number + 1
-        return next((one for one in self.iterations if one.number == number), number)
+    def at(self, number: int) -> Iteration | None:
+        """Gives the iteration of a number, if there is one."""
+        return self.iterations[number - 1] if number <= len(self.iterations) else None
+
+    def touch(self, at: float) -> None:
+        """Notes that something happened."""
+        self.touched = max(self.touched, at)
+
+    def spend(self, usage: Mapping[Metric, float]) -> None:
+        """Adds what a call used to the turn's sums."""
+        add(self.usage, usage)
 
 
-def added(usage: Mapping[Metric, float], more: Mapping[Metric, float]) -> Mapping[Metric, float]:
-    """Gives the sums of two usages."""
-    return {**usage, **{name: usage.get(name, 0) + count for name, count in more.items()}}
+def add(sums: dict[Metric, float], usage: Mapping[Metric, float]) -> None:
+    """Adds what a call used to some sums."""
+    for name, count in usage.items():
+        sums[name] = sums.get(name, 0) + count

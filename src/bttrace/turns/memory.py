@@ -1,21 +1,26 @@
 """What is remembered of turns, so that a request finds its own. PURE.
 
 Owns the ways to a turn: by the id of a tool call, of a response, of what was left unfinished, and
-how much of all that is kept. Ids may be used again by hosts that number them anew in each
-answer; then what the request repeats of its history must tell which turn is meant.
+how much of all that is kept. Which of the turns that an id leads to is meant is told by `matching`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from ..evidence import Answer, Asked, weight
+from ..evidence import Answer, Asked, Asking, weight
 from .fitting import fits
 from .iterations import Iteration, Pending, Turn
+from .matching import Calls, Match, chosen, paired
 
 _TURNS = 1000  # that are remembered
 _WEIGHT = 64 * 2**20  # bytes, about, of what they hold
 _IDLE = 3600.0  # seconds after which nothing more is expected of a turn
+_ITERATION = 4000  # bytes, about, of an iteration
+_CALL = 1500  # bytes, about, of a tool call and its step
+
+_Answered = tuple[Turn, Iteration, object]
+"""A turn, an iteration, and the key of the call that was answered."""
 
 
 class Memory:
@@ -25,25 +30,29 @@ class Memory:
         self._forgotten = forgotten
         self._turns: dict[Turn, None] = {}
         self._weight = 0
-        self._calls: dict[str, list[Pending]] = {}
-        self._waiting: dict[str, list[Pending]] = {}
-        self._answers: dict[str, tuple[Turn, Iteration]] = {}
-        self._left: dict[str, tuple[Turn, Iteration]] = {}
-        self._sessions: dict[tuple[str, str], str | None] = {}
+        self._calls: dict[str, Calls] = {}
+        self._waiting: dict[str, Calls] = {}
+        self._answers: dict[str, _Answered] = {}
+        self._left: dict[str, _Answered] = {}
+        self._sessions: dict[tuple[str, str], tuple[str | None, Turn]] = {}
         self._unnumbered: dict[Turn, None] = {}
         self._summaries: dict[str, str] = {}
 
     # What is known.
 
+    def __contains__(self, turn: Turn) -> bool:
+        return turn in self._turns
+
     def opened(self, turn: Turn) -> None:
         """Remembers a new turn."""
+        self._turns[turn] = None
         self._weight += turn.weight
 
     def touched(self, turn: Turn, at: float) -> None:
         """Notes that something came of a turn; gives up the turns of which nothing came longest."""
-        turn.touched = max(turn.touched, at)
-        self._turns.pop(turn, None)
-        self._turns[turn] = None
+        turn.touch(at)
+        if turn in self._turns:
+            self._turns[turn] = self._turns.pop(turn)
         while len(self._turns) > 1:
             oldest = next(iter(self._turns))
             full = len(self._turns) > _TURNS or self._weight > _WEIGHT
@@ -51,21 +60,34 @@ class Memory:
                 break
             self._forget(oldest)
 
-    def asked(self, call: Pending) -> None:
-        """Remembers a tool call that an answer asked for."""
-        self._calls.setdefault(call.asking.id, []).append(call)
-        self._waiting.setdefault(call.asking.name, []).append(call)
-        added = weight(call.asking.arguments)
-        call.turn.weight += added
-        self._weight += added
+    def iterated(self, turn: Turn) -> None:
+        """Notes that a turn has one more iteration."""
+        self._add(turn, _ITERATION)
 
-    def answered(self, turn: Turn, iteration: Iteration, answer: Answer) -> None:
+    def asked(self, call: Pending, asking: Asking) -> None:
+        """Remembers a tool call that an answer asked for; again, when more of it has come."""
+        if call.turn not in self._turns:
+            call.asking = asking
+            return
+        if call.weight and call.asking.name != asking.name:
+            _removed(self._waiting, call.asking.name, call)
+        call.asking = asking
+        self._calls.setdefault(asking.id, {})[call] = None
+        if call.is_free:
+            self._waiting.setdefault(asking.name, {})[call] = None
+        weighed = _CALL + weight(asking.arguments)
+        self._add(call.turn, weighed - call.weight)
+        call.weight = weighed
+
+    def answered(self, turn: Turn, iteration: Iteration, key: object, answer: Answer) -> None:
         """Remembers an answer by its id, and what it left unfinished."""
-        if answer.identity is not None:
-            self._answers[answer.identity] = (turn, iteration)
+        if turn not in self._turns:
+            return
+        if answer.identity:
+            self._answers[answer.identity] = (turn, iteration, key)
             turn.answers[answer.identity] = None
         for identity in answer.leaves:
-            self._left[identity] = (turn, iteration)
+            self._left[identity] = (turn, iteration, key)
             turn.answers[identity] = None
         self.summarised(answer, turn.session)
 
@@ -79,16 +101,24 @@ class Memory:
 
     def unnumbered(self, turn: Turn) -> None:
         """Takes it that results of tools go back to the model without ids."""
-        self._unnumbered[turn] = None
+        if turn in self._turns:
+            self._unnumbered[turn] = None
 
     def concluded(self, turn: Turn, answer: Answer) -> None:
         """Remembers the words that ended a turn, by which the next one of a conversation is known."""
-        if answer.text is None or turn.prompt is None:
+        if answer.text is None or turn.prompt is None or turn not in self._turns:
             return
         said = (turn.prompt, answer.text)
-        known = self._sessions.get(said, turn.session)
-        self._sessions[said] = known if known == turn.session else None  # two conversations say the same
-        turn.said.append(said)
+        known, _ = self._sessions.get(said, (turn.session, turn))
+        self._sessions[said] = (known if known == turn.session else None, turn)  # two may say the same
+        if said not in turn.said:
+            turn.said[said] = None
+            self._add(turn, weight(answer.text))
+
+    def _add(self, turn: Turn, more: int) -> None:
+        if turn in self._turns:
+            turn.weight += more
+            self._weight += more
 
     # What is looked up.
 
@@ -98,7 +128,7 @@ class Memory:
             return asked.session
         if asked.continues is not None and asked.continues in self._answers:
             return self._answers[asked.continues][0].session
-        found = self._sessions.get(asked.said) if asked.said is not None else None
+        found = self._sessions[asked.said][0] if asked.said in self._sessions else None
         return found or (self._summaries.get(asked.recalls) if asked.recalls is not None else None)
 
     def concerned(self, asked: Asked) -> Turn | None:
@@ -108,18 +138,23 @@ class Memory:
         found = [call.turn for identity in asked.concerns for call in self._calls.get(identity, ())]
         return max(found, key=lambda turn: turn.touched, default=None)
 
-    def matched(self, asked: Asked, root: str | None) -> tuple[Turn, Iteration] | None:
+    def matched(self, asked: Asked, root: str | None) -> Match | None:
         """Gives the turn that a request goes on with, and the iteration that it follows."""
         if asked.about is not None:
-            return self._answers.get(asked.about)
+            return _known(self._answers, asked.about)
         for identity in asked.resumes:
             if identity in self._left:
-                return self._left[identity]
-        named = self._answers.get(asked.continues) if asked.continues is not None else None
-        found = self._brought(asked, None if named is None else named[0], root)
-        if found is not None:
-            return found
-        return named if asked.brought and not asked.is_prompted else None
+                return _known(self._left, identity)
+        if not asked.brought:
+            return None
+        named = None if asked.continues is None else _known(self._answers, asked.continues)
+        found = chosen(asked, self._calls, None if named is None else named.turn, root)
+        if found is None:
+            return None if asked.is_prompted else named
+        pairs = paired(found, asked, self._calls, named)
+        last = max((call.iteration for _, call in pairs), key=lambda iteration: iteration.number)
+        match = Match(found, last if named is None else named.iteration, pairs)
+        return None if asked.is_prompted and not match.is_awaited(asked) else match
 
     def retold(self, asked: Asked, within: object) -> Turn | None:
         """Gives the one turn whose results a request can bring in words; each time only once.
@@ -153,43 +188,31 @@ class Memory:
             self._unnumbered.pop(turn)
         return found
 
-    def _brought(self, asked: Asked, turn: Turn | None, root: str | None) -> tuple[Turn, Iteration] | None:
-        ids = {result.id for result in asked.brought}
-        votes: dict[Turn, list[Pending]] = {}
-        for identity in ids:
-            echoed = asked.echoed.get(identity)
-            for call in self._calls.get(identity, ()):
-                told = echoed is None or (
-                    echoed.name == call.asking.name and echoed.arguments == call.asking.arguments
-                )
-                if told and turn in (None, call.turn):
-                    votes.setdefault(call.turn, []).append(call)
-        if not votes:
-            return None
-        chosen = max(votes, key=lambda one: _likelihood(one, votes[one], asked, root))
-        calls = votes[chosen]
-        fresh = [call for call in calls if not call.is_returned] or calls
-        return chosen, max((call.iteration for call in fresh), key=lambda iteration: iteration.number)
-
     def pending(
-        self, name: str, arguments: Mapping[str, object], call_id: str | None, asked_by: object
+        self, name: str, arguments: Mapping[str, object], call_id: str | None, asked_by: tuple[object, ...]
     ) -> Pending | None:
         """Gives the one tool call that an execution can be; `None` when there is none, or a choice.
 
-        Calls of one answer that ask for the very same are no choice.
+        Calls of one iteration that ask for the very same are no choice.
         """
         if call_id is not None:
             free = [call for call in self._calls.get(call_id, ()) if call.is_free]
-            if len(free) > 1:
-                free = [call for call in free if fits(call.asking.arguments, arguments)]
+            fitting = [call for call in free if fits(call.asking.arguments, arguments)]
+            # Ids may come again in other turns: the name or the arguments must be right as well.
+            free = [call for call in fitting if not _is_empty(call)] or [
+                call for call in free if call.asking.name == name
+            ]
         else:
-            waiting = self._waiting.get(name, [])
-            waiting[:] = [call for call in waiting if call.is_free]
-            free = [call for call in waiting if fits(call.asking.arguments, arguments)]
-        if asked_by is not None:
-            keys = asked_by if isinstance(asked_by, tuple) else (asked_by,)
-            free = [call for call in free if call.asked_by in keys]
-        return free[0] if free and _are_one(free) else None
+            waiting = self._waiting.get(name, {})
+            for call in [call for call in waiting if not call.is_free]:
+                del waiting[call]
+            free = [
+                call for call in waiting if not _is_empty(call) and fits(call.asking.arguments, arguments)
+            ]
+        if asked_by:
+            free = [call for call in free if call.asked_by in asked_by]
+        free = [call for call in free if call.turn.step.ended is None] or free
+        return free[0] if len({id(call.iteration) for call in free}) == 1 else None
 
     # What is forgotten.
 
@@ -211,24 +234,26 @@ class Memory:
                 if identity in kept and kept[identity][0] is turn:
                     del kept[identity]
         for said in turn.said:
-            self._sessions.pop(said, None)
+            if said in self._sessions and self._sessions[said][1] is turn:
+                del self._sessions[said]
         self._forgotten(turn)
 
 
-def _likelihood(turn: Turn, calls: list[Pending], asked: Asked, root: str | None) -> tuple[object, ...]:
-    """Gives how well a request goes on with a turn; of equals, the one that was asked first."""
-    waiting = sum(not call.is_returned for call in calls)
-    prompted = turn.prompt is not None and turn.prompt in asked.prompts
-    return len(calls), waiting, prompted, turn.step.place.root_span_id == root, -turn.touched
+def _is_empty(call: Pending) -> bool:
+    """Tells whether no arguments of a call have come yet, which would fit any."""
+    return call.is_coming and not call.asking.arguments
 
 
-def _are_one(calls: Iterable[Pending]) -> bool:
-    return len({id(call.iteration) for call in calls}) == 1
+def _known(index: Mapping[str, _Answered], identity: str) -> Match | None:
+    if identity not in index:
+        return None
+    turn, iteration, key = index[identity]
+    return Match(turn, iteration, asked_by=key)
 
 
-def _removed(index: dict[str, list[Pending]], key: str, call: Pending) -> None:
-    held = [one for one in index.get(key, ()) if one is not call]
-    if held:
-        index[key] = held
-    else:
-        index.pop(key, None)
+def _removed(index: dict[str, Calls], key: str, call: Pending) -> None:
+    held = index.get(key)
+    if held is not None:
+        held.pop(call, None)
+        if not held:
+            del index[key]

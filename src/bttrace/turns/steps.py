@@ -63,6 +63,15 @@ class Step:
     origin: str = "turns"
     is_sent: bool = False
 
+    def sent(self) -> None:
+        """Takes it that the step was written; of one that has ended, content is not kept any longer.
+
+        A later row merges, so that what it leaves out stays as it was.
+        """
+        self.is_sent = True
+        if self.ended is not None:
+            self.input = self.output = None
+
     def span(self, style: Style) -> Span:
         """Gives the step's span as it is now; one without an end is open still."""
         metrics: dict[Metric, float] = {"start": self.started}

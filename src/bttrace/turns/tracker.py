@@ -3,99 +3,52 @@
 Evidence comes from what is sent and answered, never from the stack: the ids of tool calls
 tie a request to the answer that asked for them, whatever thread or task sends it. What
 has ended is remembered for a while, because a request may be tried again, or more than once.
+
+A step lies within its parent's time, with one exception: what an application leaves running,
+a tool past the results that it sends or a model call past its tool, ends after its parent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-from ..evidence import Answer, Asked, Compaction, Result, Return, weight
-from ..model import Caller, Metric
+from ..evidence import Answer, Asked, Result, weight
 from ..shape import Place
-from .iterations import Iteration, Pending, Turn, added
+from .events import Origin, Outcome, Run
+from .iterations import Iteration, Pending, Status, Turn
+from .matching import Match, newest
 from .memory import Memory
-from .steps import Ids, Kind, Step, beneath, conclude
-
-_PREVIEW = 200  # characters of an answer's text on its `reason`
-_EXECUTIONS = 2000  # that are remembered, so that what is left running in one still finds it
+from .places import Places
+from .runs import Runs
+from .steps import Ids, Step, conclude
 
 _NO_DETAILS: Mapping[str, object] = MappingProxyType({})
-
-Failure = Literal["failed", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where something began: within an execution, by its key, and in the application's own span, if any."""
-
-    within: object = None
-    root_span_id: str | None = None
-    span_id: str | None = None
-    adopter: object = None
-    caller: Caller | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a call ended. `usage` are the tokens of its span, `compactions` what it did to a context."""
-
-    answer: Answer
-    failure: Failure | None = None
-    usage: Mapping[Metric, float] = field(default_factory=dict)
-    compactions: tuple[Compaction, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """An execution that was observed: of a tool, or of a function that is a workflow or a task.
-
-    `arguments` are by parameter. What is `found` by the name that a model asked for counts
-    only if it was asked for; `asked_by` is then the key of the call that asked, or a tuple of
-    those that may have. A tool that hands the turn over does so to the `delegate` of that name.
-    """
-
-    kind: Kind
-    name: str
-    arguments: Mapping[str, object]
-    call_id: str | None = None
-    found: bool = False
-    asked_by: object = None
-    delegate: str | None = None
-    returns: Return = "by id"
+RUNNING = 10_000  # calls that may be at work at once
 
 
 @dataclass(slots=True)
 class _Generation:
+    """A call at work, made `within` an execution. One that asks `again` for an answer gives no new one."""
+
     turn: Turn | None
     iteration: Iteration | None
     place: Place
     adopter: object
     within: object = None
+    again: bool = False
     compaction: Step | None = None
-
-
-@dataclass(slots=True)
-class _Execution:
-    origin: Origin
-    step: Step | None
-    pending: Pending | None = None
-    run: Run | None = None
-    task: Step | None = None
-    usage: Mapping[Metric, float] = field(default_factory=dict)
 
 
 class Turns:
     """Takes what begins and ends, in order, and gives the steps that changed."""
 
     def __init__(self, ids: Ids) -> None:
-        self._ids = ids
-        self._memory = Memory(self._abandon)
+        self._places = Places(ids)
+        self._memory = Memory(self._give_up)
+        self._runs = Runs(self._places)
         self._running: dict[object, _Generation] = {}
-        self._executions: dict[object, _Execution] = {}
-        self._changed: dict[str, Step] = {}
         self._latest = 0.0
 
     # Calls.
@@ -106,24 +59,25 @@ class Turns:
         if asked.compacts:
             self._running[key] = self._compacting(at, asked, origin)
             return
-        found = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
-        if found is not None:
-            turn, latest = found
-            if asked.about or asked.resumes:
-                self._join(key, at, turn, latest)
-            else:
-                self._settle(turn, asked.brought, at)
-                self._join(key, at, turn, turn.after(latest))
+        match = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
+        if match is not None and (asked.about or asked.resumes):
+            self._join(key, at, match.turn, match.iteration, again=bool(asked.about))
+        elif match is not None:
+            self._settle(match.pairs, at)
+            self._join(key, at, match.turn, match.next or self._iterated(match.turn, at, asked))
         elif asked.offers:
             turn = self._opened(at, asked, origin)
-            self._join(key, at, turn, turn.after(None))
+            self._join(key, at, turn, self._iterated(turn, at, asked))
         else:
-            parent, adopter = self._parent(origin, at, asked.prompt)
-            self._running[key] = _Generation(None, None, parent, adopter, origin.within)
+            place, adopter = self._runs.place(origin, at, asked.prompt)
+            self._running[key] = _Generation(None, None, place, adopter, origin.within)
+        if len(self._running) > RUNNING:
+            self.drop(next(iter(self._running)))
 
     def knows(self, asked: Asked) -> bool:
-        """Tells whether what a request brings or asks for again, if anything, is a turn's."""
-        return not (asked.brought or asked.about) or self._memory.matched(asked, None) is not None
+        """Tells whether what a request goes on with, if anything, is known."""
+        goes_on = asked.brought or asked.about is not None
+        return not goes_on or self._memory.matched(asked, None) is not None
 
     def expects(self, run: Run) -> bool:
         """Tells whether an execution can be told where it belongs."""
@@ -149,62 +103,58 @@ class Turns:
         if generation is None or generation.turn is None or generation.iteration is None:
             return
         turn, iteration = generation.turn, generation.iteration
-        self._memory.answered(turn, iteration, answer)
+        self._memory.answered(turn, iteration, key, answer)
         if not answer.asks:
             return
+        turn.touch(at)
         if iteration.act is None:
-            iteration.act = self._step("act", f"act (iteration {iteration.number})", at, iteration.above)
-        for asking in answer.asks:
-            if asking.id not in iteration.calls:
-                iteration.calls[asking.id] = Pending(asking, turn, iteration, key)
-                self._memory.asked(iteration.calls[asking.id])
-            iteration.calls[asking.id].hear(asking)
+            iteration.act = self._places.step(
+                "act", f"act (iteration {iteration.number})", at, iteration.above
+            )
+        for name, asking in iteration.numbered(key, answer.asks, again=generation.again):
+            call = iteration.calls.get(name)
+            if call is None:
+                call = iteration.calls[name] = Pending(asking, turn, iteration, key)
+                iteration.act.ended = None
+            self._memory.asked(call, asking)
+            call.is_coming = not answer.is_whole and asking is answer.asks[-1]
         iteration.act.input = [
             {"id": call.asking.id, "name": call.asking.name} for call in iteration.calls.values()
         ]
-        self._note(iteration.act)
+        self._places.note(iteration.act)
 
     def end(self, key: object, at: float, outcome: Outcome) -> None:
         """Takes the end of a call."""
         self._latest = max(self._latest, at)
         answer = outcome.answer
-        generation = self._running.get(key)
+        self.hear(key, at, answer)
+        generation = self._running.pop(key, None)
         if generation is None:
             return
-        self.hear(key, at, answer)
-        del self._running[key]
-        turn, iteration = generation.turn, generation.iteration
-        self._spend(generation.within, outcome.usage)
+        self._runs.spend(generation.within, outcome.usage)
         if generation.compaction is not None:
             self._compacted(generation.compaction, at, outcome)
+        if generation.turn is None or generation.iteration is None:
             return
-        if turn is None or iteration is None:
-            return
-        turn.usage = added(turn.usage, outcome.usage)
-        iteration.running -= 1
+        turn, iteration = generation.turn, generation.iteration
+        turn.spend(outcome.usage)
+        self._memory.touched(turn, at)
+        iteration.take(answer, outcome.failure)
+        if outcome.failure is None and iteration.is_last and not answer.asks:
+            turn.last = answer.content
+            self._memory.concluded(turn, answer)
         iteration.reason.output = {
             "has_tool_calls": bool(iteration.calls),
             "tool_call_count": len(iteration.calls),
-            "text_preview": (answer.text or "")[:_PREVIEW] or None,
+            "text_preview": iteration.preview,
         }
-        if answer.unfinished and not outcome.failure:
-            self._note(iteration.reason)
-            return
-        iteration.reason.ended = at
-        self._note(iteration.reason)
-        if answer.asks and not outcome.failure:
-            return
-        if outcome.failure is None:
-            turn.last = answer.content
-            self._memory.concluded(turn, answer)
-        if not any(one.running for one in turn.iterations):
-            self._close(turn, at, outcome.failure or "completed")
+        self._rest(turn, iteration, at)
 
     def drop(self, key: object) -> None:
-        """Forgets a call that turned out to be none."""
+        """Forgets a call that turned out to be none, or of which nothing will be heard."""
         generation = self._running.pop(key, None)
-        if generation is not None and generation.iteration is not None:
-            generation.iteration.running -= 1
+        if generation is not None and generation.turn is not None and generation.iteration is not None:
+            self._rest(generation.turn, generation.iteration, generation.turn.touched)
 
     # Executions.
 
@@ -216,33 +166,11 @@ class Turns:
         """
         self._latest = max(self._latest, at)
         pending = self._pending(run)
-        if pending is None and run.found:
-            self._remember(key, _Execution(origin, None))
-            return False
+        self._runs.start(key, at, run, origin, pending)
+        if pending is not None and run.returns == "in words":
+            self._memory.unnumbered(pending.turn)
         if pending is not None and pending.iteration.act is not None:
-            parent, adopter = self._beneath(pending.iteration.act)
-            call_id: str | None = pending.asking.id
-        else:
-            parent, adopter = self._parent(origin, at, None, is_call=False)
-            call_id = run.call_id
-        name = f"tool.call ({run.name})" if run.kind == "tool" else f"{run.kind}:{run.name}"
-        step = Step(
-            parent,
-            run.kind,
-            name,
-            at,
-            adopter,
-            input=run.arguments if pending is None else pending.asking.arguments,
-            caller=origin.caller,
-        )
-        if run.kind == "tool":
-            step.metadata = {"tool_name": run.name, "tool_call_id": call_id, "timing": "observed"}
-        if pending is not None:
-            pending.tool = step
-            if run.returns == "in words":
-                self._memory.unnumbered(pending.turn)
-        self._remember(key, _Execution(origin, step, pending, run))
-        self._note(step)
+            self._places.note(pending.iteration.act)
         return pending is not None
 
     def stop(
@@ -255,168 +183,168 @@ class Turns:
     ) -> None:
         """Takes the end of an execution; `details` are metadata of its span."""
         self._latest = max(self._latest, at)
-        execution = self._executions.get(key)
-        if execution is None or execution.step is None:
-            return
-        for step in (execution.task, execution.step):
-            if step is not None:
-                step.ended, step.output, step.error = at, result, error
-                self._note(step)
-        execution.step.metadata.update({"status": "error" if error else "success", **details})
-        if execution.pending is not None and execution.run is not None and not error:
-            self._passed_on(execution.pending.turn, execution.run, execution.step, at)
+        stopped = self._runs.stop(key, at, result, error, details)
+        if stopped is not None:
+            self._ran(*stopped, at, result, is_error=error is not None)
         for turn in self._memory.over(key):
-            self._close(turn, at, "failed" if error else "completed")
+            turn.touch(at)
+            self._close(turn, "failed" if error else "completed")
 
-    def _passed_on(self, turn: Turn, run: Run, tool: Step, at: float) -> None:
-        """Takes it that a tool has handed its turn over, or that its result is the turn's answer."""
-        if run.delegate is not None:
-            task = self._step("task", f"task:{run.delegate}", at, tool)
-            task.input = tool.input
+    def _ran(self, run: Run, pending: Pending, at: float, result: object, *, is_error: bool) -> None:
+        """Takes it that a tool has run that a model asked for."""
+        turn = pending.turn
+        turn.touch(at)
+        act = pending.iteration.act
+        if act is not None and act.ended is not None:  # it was left running: what was counted has changed
+            self._finish_act(pending.iteration, act.ended)
+        if is_error:
+            return
+        if run.delegate is not None and pending.tool is not None:  # it has handed its turn over
+            task = self._places.step("task", f"task:{run.delegate}", at, pending.tool)
+            task.input = pending.asking.arguments
             turn.delegates.append(task)
-        if run.returns == "nowhere":
-            turn.last = tool.output
-            self._settled(turn.iterations[-1], at)
-            self._close(turn, at, "completed")
+        if run.returns == "nowhere":  # its result is the turn's answer
+            turn.last = result
+            self._told(turn.iterations[-1], at)
+            self._close(turn, "completed")
 
     def place_of(self, key: object) -> tuple[Place, object] | None:
         """Gives where an execution's span stands, if it has one."""
-        execution = self._executions.get(key)
-        if execution is None or execution.step is None:
-            return None
-        return execution.step.place, execution.step.adopter
+        step = self._runs.step_of(key)
+        return None if step is None else (step.place, step.adopter)
 
     # What has changed.
 
     def changes(self) -> list[Step]:
         """Gives the steps that changed since they were last asked for, parents before their children."""
-        changed, self._changed = list(self._changed.values()), {}
-        return changed
+        return self._places.changes()
 
     def abandon(self) -> None:
         """Ends everything that is open, because nothing more will be heard of it."""
+        self._runs.abandon(self._latest)
         for key in list(self._running):
             self.drop(key)
-        for execution in self._executions.values():
-            for step in (execution.task, execution.step):
-                if step is not None and step.ended is None:
-                    step.ended = self._latest
-                    step.metadata["status"] = "abandoned"
-                    self._note(step)
-        self._executions.clear()
         self._memory.clear()
 
-    def _abandon(self, turn: Turn) -> None:
+    def _give_up(self, turn: Turn) -> None:
         if turn.step.ended is None:
-            self._close(turn, turn.touched, "abandoned")
+            self._close(turn, "abandoned")
 
-    # How steps come to be.
+    # How steps come to be, and end.
 
     def _opened(self, at: float, asked: Asked, origin: Origin) -> Turn:
-        parent, adopter = self._parent(origin, at, asked.prompt)
-        step = Step(parent, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
+        place, adopter = self._runs.place(origin, at, asked.prompt)
+        step = Step(place, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
+        turn.weight += weight(turn.prompt)
         turn.within = origin.within
-        turn.session = self._memory.session(asked) or parent.root_span_id
+        turn.session = self._memory.session(asked) or place.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
-        self._note(step)
+        self._places.note(step)
         return turn
 
-    def _join(self, key: object, at: float, turn: Turn, iteration: Iteration | int) -> None:
-        if isinstance(iteration, int):
-            number = iteration
-            above = turn.above
-            reason = self._step("reason", f"reason (iteration {number})", at, above)
-            iteration = Iteration(number, reason, above)
-            turn.iterations.append(iteration)
+    def _iterated(self, turn: Turn, at: float, asked: Asked) -> Iteration:
+        number = len(turn.iterations) + 1
+        reason = self._places.step("reason", f"reason (iteration {number})", at, turn.above)
+        iteration = Iteration(number, reason, turn.above, newest(asked))
+        turn.iterations.append(iteration)
+        self._memory.iterated(turn)
+        return iteration
+
+    def _join(self, key: object, at: float, turn: Turn, iteration: Iteration, *, again: bool = False) -> None:
+        turn.running += 1
         iteration.running += 1
         iteration.reason.ended = None
-        self._reopen(turn, at)
-        self._note(iteration.reason)
-        place, adopter = self._beneath(iteration.reason)
-        self._running[key] = _Generation(turn, iteration, place, adopter, turn.within)
-
-    def _spend(self, within: object, usage: Mapping[Metric, float]) -> None:
-        """Adds what a call used to the sums of the workflows and tasks that it was made in."""
-        execution = self._executions.get(within) if usage and within is not None else None
-        while execution is not None:
-            step = execution.step
-            if step is not None and step.kind != "tool":
-                execution.usage = added(execution.usage, usage)
-                step.metadata["usage"] = execution.usage
-                if step.ended is not None:
-                    self._note(step)
-            within = execution.origin.within
-            execution = self._executions.get(within) if within is not None else None
+        for step in (turn.step, iteration.reason):  # what offers no tools is heard of when it ends
+            step.started = min(step.started, at)
+            self._places.note(step)
+        is_failed = turn.step.metadata.pop("turn_status", "completed") != "completed"
+        for step in (turn.step, *turn.delegates):
+            if step.ended is not None:
+                step.ended = None
+                self._places.note(step)
+            if is_failed:
+                step.output = None
+        self._memory.touched(turn, at)
+        place, adopter = self._places.beneath(iteration.reason)
+        self._running[key] = _Generation(turn, iteration, place, adopter, turn.within, again)
 
     def _compacting(self, at: float, asked: Asked, origin: Origin) -> _Generation:
         """Begins a compaction: of the turn that is open, or else of its session alone."""
         turn = self._memory.concerned(asked)
         if turn is not None and turn.step.ended is None:
-            place, adopter = self._beneath(turn.step)
+            place, adopter = self._places.beneath(turn.step)
         else:
-            place, adopter = self._parent(origin, at, None)
+            place, adopter = self._runs.place(origin, at, None)
         step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
         step.metadata["session_id"] = self._memory.session(asked) if turn is None else turn.session
-        self._note(step)
-        return _Generation(None, None, *self._beneath(step), origin.within, step)
+        self._places.note(step)
+        place, adopter = self._places.beneath(step)
+        return _Generation(None, None, place, adopter, origin.within, compaction=step)
 
     def _compacted(self, step: Step, at: float, outcome: Outcome) -> None:
         session = step.metadata["session_id"]
         self._memory.summarised(outcome.answer, session if isinstance(session, str) else None)
         step.ended = at
         conclude(step, outcome.compactions, outcome.failure)
-        self._note(step)
+        self._places.note(step)
 
-    def _reopen(self, turn: Turn, at: float) -> None:
-        self._memory.touched(turn, at)
-        if turn.step.ended is not None:
-            for step in (turn.step, *turn.delegates):
-                step.ended = step.output = None
-                self._note(step)
-            turn.step.metadata.pop("turn_status", None)
-
-    def _close(self, turn: Turn, at: float, status: str) -> None:
-        for iteration in turn.iterations:
-            if iteration.reason.ended is None:
-                iteration.reason.ended = at
-                self._note(iteration.reason)
-            if iteration.act is not None and iteration.act.ended is None:
-                self._finish_act(iteration, at)
-        for step in (*reversed(turn.delegates), turn.step):
-            step.ended = at
-            step.output = turn.last if status == "completed" else {"status": status}
-            self._note(step)
-        turn.step.metadata.update(
-            iterations=len(turn.iterations), turn_status=status, usage=turn.usage or None
-        )
-
-    def _retold(self, asked: Asked, at: float, origin: Origin) -> tuple[Turn, Iteration] | None:
+    def _retold(self, asked: Asked, at: float, origin: Origin) -> Match | None:
         """Gives the turn that a request goes on with in words, and the iteration that it follows."""
         turn = self._memory.retold(asked, origin.within)
         if turn is None:
             return None
         latest = turn.iterations[-1]
-        self._settled(latest, at)
-        return turn, latest
+        self._told(latest, at)
+        return Match(turn, latest)
 
-    def _settled(self, iteration: Iteration, at: float) -> None:
+    def _told(self, iteration: Iteration, at: float) -> None:
         """Takes it that no results of an iteration's tools will come by their ids."""
         for call in iteration.calls.values():
             call.is_returned = call.is_returned or call.has_run
         self._finish_act(iteration, at)
 
-    def _settle(self, turn: Turn, brought: tuple[Result, ...], at: float) -> None:
+    def _rest(self, turn: Turn, iteration: Iteration, at: float) -> None:
+        """Takes it that one call less is at work, and ends what thereby has ended."""
+        turn.running -= 1
+        iteration.running -= 1
+        iteration.until = max(iteration.until, iteration.reason.started, at)
+        if not iteration.running and not iteration.is_unfinished:
+            iteration.reason.ended = iteration.until
+        self._places.note(iteration.reason)
+        status = turn.status if turn in self._memory else turn.status or "abandoned"
+        if status is not None:
+            self._close(turn, status)
+
+    def _close(self, turn: Turn, status: Status) -> None:
+        at = turn.touched
+        for iteration in turn.iterations:
+            if iteration.reason.ended is None:
+                iteration.reason.ended = max(at, iteration.reason.started)
+                self._places.note(iteration.reason)
+            if iteration.act is not None and iteration.act.ended is None:
+                self._finish_act(iteration, at)
+        for step in (*reversed(turn.delegates), turn.step):
+            step.ended = max(at, step.started)
+            if status != "completed":
+                step.output = {"status": status}
+            elif turn.last is not None:
+                step.output = turn.last
+            self._places.note(step)
+        turn.last = None
+        turn.step.metadata.update(
+            iterations=len(turn.iterations), turn_status=status, usage=dict(turn.usage) or None
+        )
+
+    def _settle(self, pairs: tuple[tuple[Result, Pending], ...], at: float) -> None:
         """Takes the results that a request brings, and ends the acts that gave them."""
-        settled: dict[int, Iteration] = {}
-        for result in brought:
-            for iteration in turn.iterations:
-                call = iteration.calls.get(result.id)
-                if call is not None and not call.is_returned:
-                    self._return(call, result, at)
-                    settled[iteration.number] = iteration
-        for iteration in settled.values():
+        settled: dict[Iteration, None] = {}
+        for result, call in pairs:
+            if not call.is_returned:
+                self._return(call, result, at)
+                settled[call.iteration] = None
+        for iteration in settled:
             self._finish_act(iteration, at)
 
     def _return(self, call: Pending, result: Result, at: float) -> None:
@@ -425,24 +353,16 @@ class Turns:
         if call.tool is not None or act is None:
             call.is_error = result.is_error
             return
-        place, adopter = self._beneath(act)
-        call.tool = Step(
-            place,
-            "tool",
-            f"tool.call ({call.asking.name})",
-            act.started,
-            adopter,
-            ended=at,
-            input=call.asking.arguments,
-            output=result.content,
-            metadata={
-                "tool_name": call.asking.name,
-                "tool_call_id": call.asking.id,
-                "timing": "inferred",
-                "status": "error" if result.is_error else "success",
-            },
-        )
-        self._note(call.tool)
+        call.tool = self._places.step("tool", f"tool.call ({call.asking.name})", act.started, act)
+        call.tool.ended = max(at, act.started)
+        call.tool.input = call.asking.arguments
+        call.tool.output = result.content
+        call.tool.metadata = {
+            "tool_name": call.asking.name,
+            "tool_call_id": call.asking.id,
+            "timing": "inferred",
+            "status": "error" if result.is_error else "success",
+        }
 
     def _finish_act(self, iteration: Iteration, at: float) -> None:
         act = iteration.act
@@ -450,65 +370,15 @@ class Turns:
             return
         done = [call for call in iteration.calls.values() if call.is_returned or call.has_run]
         errors = sum(call.failed for call in done)
-        act.ended = at
+        act.ended = max(at, act.started)
         act.output = {
             "completed": len(done),
             "success_count": len(done) - errors,
             "error_count": errors,
         }
-        self._note(act)
-
-    def _step(self, kind: Kind, name: str, at: float, parent: Step) -> Step:
-        place, adopter = self._beneath(parent)
-        step = Step(place, kind, name, at, adopter)
-        self._note(step)
-        return step
-
-    def _beneath(self, parent: Step) -> tuple[Place, object]:
-        return beneath(parent.place, self._ids), parent.adopter
-
-    def _parent(
-        self, origin: Origin, at: float, prompt: object, *, is_call: bool = True
-    ) -> tuple[Place, object]:
-        """Gives a place in the execution that is around, in the application's span, or of its own."""
-        execution = self._executions.get(origin.within) if origin.within is not None else None
-        if execution is not None:
-            if execution.step is None:
-                return self._parent(execution.origin, at, prompt, is_call=is_call)
-            if execution.step.kind != "tool" or not is_call:
-                return self._beneath(execution.step)
-            if execution.task is None:
-                execution.task = self._delegated(execution.step, at, prompt)
-            return self._beneath(execution.task)
-        adopted = origin.root_span_id is not None and origin.span_id is not None
-        place = Place(
-            row_id=self._ids.row(),
-            span_id=self._ids.span(),
-            root_span_id=str(origin.root_span_id) if adopted else self._ids.trace(),
-            parents=(str(origin.span_id),) if adopted else (),
-        )
-        return place, origin.adopter if adopted else None
-
-    def _delegated(self, tool: Step, at: float, prompt: object) -> Step:
-        name = tool.metadata["tool_name"]
-        task = self._step("task", f"task:{name}", at, tool)
-        task.input = prompt
-        if tool.ended is not None:
-            task.ended, task.output = max(at, tool.ended), tool.output
-        return task
+        self._places.note(act)
 
     def _pending(self, run: Run) -> Pending | None:
         if run.kind != "tool":
             return None
         return self._memory.pending(run.name, run.arguments, run.call_id, run.asked_by)
-
-    def _remember(self, key: object, execution: _Execution) -> None:
-        self._executions[key] = execution
-        if len(self._executions) > _EXECUTIONS:
-            for other in list(self._executions)[: _EXECUTIONS // 2]:
-                step = self._executions[other].step
-                if step is None or step.ended is not None:
-                    del self._executions[other]
-
-    def _note(self, step: Step) -> None:
-        self._changed.setdefault(step.place.span_id, step)

@@ -7,7 +7,7 @@ custom tool) or the deprecated `function_call`, answered by messages of the role
 
 from __future__ import annotations
 
-from ...evidence import Answer, Asked, Asking, Result, arguments, unnumbered
+from ...evidence import Answer, Asked, Asking, Result, Round, arguments, unnumbered
 from ...model import Json
 from ...values import at, field, items, json_object, objects, own, text
 
@@ -22,31 +22,30 @@ class ChatConversation:
     def asked(self, request: Json) -> Asked:
         """Gives what a request says."""
         messages = list(objects(request.get("messages")))
-        brought: list[Result] = []
-        echoed: dict[str, Asking] = {}
-        since: list[object] = []
+        end = Round()
         is_prompted = False
+        follows: str | None = None
         for message in reversed(messages):
             role = message.get("role")
             if role == _MODEL:
                 calls = _asks(message)
-                if not calls and (brought or is_prompted):
+                if not calls and (end.has_results or is_prompted):
                     break  # what it said in words ends the round; words that nothing follows are its answer's
-                echoed.update((call.id, call) for call in calls)
+                end.ask(calls)
             elif role in ("tool", "function"):
-                brought.append(_result(message))
+                end.bring([_result(message)])
             elif role == _USER:
-                if echoed:
+                if end.has_calls:
+                    follows = words(message.get("content"))
                     break
                 is_prompted = True
-                since.append(message.get("content"))
         return Asked(
             offers=bool(request.get("tools") or request.get("functions")),
-            brought=tuple(reversed(brought)),
-            echoed=echoed,
+            brought=end.brought,
             prompt=_prompt(messages),
             prompts=prompts(messages),
             is_prompted=is_prompted,
+            follows=follows,
             session=_session(request),
             said=said(messages),
         )
@@ -99,7 +98,8 @@ def _asks(message: Json) -> list[Asking]:
 
 
 def _result(message: Json) -> Result:
-    identity = text(message.get("tool_call_id")) or unnumbered(text(message.get("name")) or "")
+    name = text(message.get("name"))
+    identity = text(message.get("tool_call_id")) or (unnumbered(name) if name else "")
     return Result(identity, message.get("content"))
 
 

@@ -9,7 +9,7 @@ new is sent.
 
 from __future__ import annotations
 
-from ...evidence import Answer, Asked, Asking, Result
+from ...evidence import Answer, Asked, Asking, Result, Round, unnumbered
 from ...model import Json
 from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
@@ -27,31 +27,31 @@ class MessagesConversation:
     def asked(self, request: Json) -> Asked:
         """Gives what a request says."""
         messages = list(objects(request.get("messages")))
-        brought: list[Result] = []
-        echoed: dict[str, Asking] = {}
+        end = Round()
         is_prompted = False
+        follows: str | None = None
         for message in reversed(messages):
             blocks = _blocks(message)
             if message.get("role") == _MODEL:
                 calls = _asks(blocks)
-                if not calls and (brought or is_prompted):
+                if not calls and (end.has_results or is_prompted):
                     break
-                echoed.update((call.id, call) for call in calls)
+                end.ask(calls)
                 continue
             results = [_result(block) for block in blocks if block.get("type") == "tool_result"]
-            spoken = len(results) < len(blocks)
-            if echoed and not results:
+            if end.has_calls and not results:
+                follows = words(message.get("content"))
                 break
-            brought[:0] = results
-            is_prompted = is_prompted or (spoken and not echoed)
+            end.bring(results)
+            is_prompted = is_prompted or (len(results) < len(blocks) and not end.has_calls)
         last = messages[-1] if messages else {}
         return Asked(
             offers=bool(request.get("tools") or request.get("mcp_servers")),
-            brought=tuple(brought),
-            echoed=echoed,
+            brought=end.brought,
             prompt=_prompt(messages),
             prompts=prompts(messages),
             is_prompted=is_prompted,
+            follows=follows,
             continues=text(at(request, "thread.previous_message_id")),
             resumes=(_own(_blocks(last)) if last.get("role") == _MODEL else frozenset()) | resumed(messages),
             said=said(messages),
@@ -95,9 +95,9 @@ def _blocks(message: Json) -> list[Json]:
 def _asks(blocks: list[Json]) -> list[Asking]:
     found = []
     for block in blocks:
-        name, identity = text(block.get("name")), text(block.get("id"))
-        if block.get("type") == "tool_use" and name is not None and identity is not None:
-            found.append(Asking(identity, name, block.get("input")))
+        name = text(block.get("name"))
+        if block.get("type") == "tool_use" and name is not None:
+            found.append(Asking(text(block.get("id")) or unnumbered(name), name, block.get("input")))
     return found
 
 

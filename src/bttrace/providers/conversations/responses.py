@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...evidence import Answer, Asked, Asking, Result, arguments
+from ...evidence import Answer, Asked, Asking, Result, Round, arguments, unnumbered
 from ...model import Json
 from ...values import at, field, items, objects, own, text
 from .chat import prompts, said, words
@@ -41,31 +41,36 @@ class ResponsesConversation:
         listed: list[Json] = list(objects(given))
         if isinstance(given, str):
             listed.append({"role": "user", "content": given})
-        brought: list[Result] = []
-        echoed: dict[str, Asking] = {}
+        end = Round()
+        answered: list[Asking] = []  # the calls of one answer, from the last of them back
+        follows: str | None = None
         is_prompted = is_models = False
         for item in reversed(listed):
             kind = text(item.get("type")) or "message"
             if kind == "message" and item.get("role") == "assistant":
-                if is_models or brought or is_prompted:
+                if is_models or end.has_results or is_prompted:
                     break
             elif kind == "message" and item.get("role") == "user":
                 if is_models:
+                    follows = words(item.get("content"))
                     break
                 is_prompted = True
             elif kind in _MODELS:
                 is_models = True
                 if (call := _asking(item)) is not None:
-                    echoed[call.id] = call
+                    answered.append(call)
             elif kind.endswith(_OUTPUT):
-                brought.append(_result(item))
+                end.ask(answered[::-1])
+                answered = []
+                end.bring([_result(item)])
+        end.ask(answered[::-1])
         return Asked(
             offers=bool(request.get("tools")),
-            brought=tuple(reversed(brought)),
-            echoed=echoed,
+            brought=end.brought,
             prompt=_prompt(listed),
             prompts=prompts(listed),
             is_prompted=is_prompted,
+            follows=follows,
             continues=text(request.get("previous_response_id")),
             about=text(request.get("response_id")),
             session=_session(request),
@@ -103,7 +108,7 @@ class ResponsesConversation:
             output = items(fields.get("output"))
         if not output:
             return ()
-        names = (text(field(item, "name")) for item in output if field(item, "type") in _ASKING)
+        names = (text(field(item, "name")) for item in output if text(field(item, "type")) in _ASKING)
         return tuple(name for name in names if name)
 
 
@@ -113,11 +118,12 @@ def concerned(listed: list[Json]) -> frozenset[str]:
 
 
 def _asking(item: Json) -> Asking | None:
-    kind, identity = text(item.get("type")) or "", text(item.get("call_id"))
-    if kind not in _ASKING or identity is None:
+    kind = text(item.get("type")) or ""
+    if kind not in _ASKING:
         return None
     given = item.get(_ASKING[kind])
     name = text(item.get("name")) or kind.removesuffix("_call")
+    identity = text(item.get("call_id")) or unnumbered(name)
     return Asking(identity, name, arguments(given) if kind == "function_call" else given)
 
 

@@ -1,0 +1,53 @@
+"""What the tracker is told of: where something began, how a call ended, what an execution is. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..evidence import Answer, Compaction, Return
+from ..model import Caller, Metric
+from .steps import Kind
+
+Failure = Literal["failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where something began: within an execution, by its key, and in the application's own span, if any."""
+
+    within: object = None
+    root_span_id: str | None = None
+    span_id: str | None = None
+    adopter: object = None
+    caller: Caller | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended. `usage` are the tokens that its span counts; `compactions` were all that it did."""
+
+    answer: Answer
+    failure: Failure | None = None
+    usage: Mapping[Metric, float] = field(default_factory=dict)
+    compactions: tuple[Compaction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An execution that was observed: of a tool, or of a function that is a workflow or a task.
+
+    `arguments` are by parameter. What is `found` by the name that a model asked for counts
+    only if it was asked for; `asked_by` are then the keys of the calls that may have asked. A tool that
+    hands the turn over does so to the `delegate` of that name.
+    """
+
+    kind: Kind
+    name: str
+    arguments: Mapping[str, object]
+    call_id: str | None = None
+    found: bool = False
+    asked_by: tuple[object, ...] = ()
+    delegate: str | None = None
+    returns: Return = "by id"

@@ -1,0 +1,1 @@
+"""The turns' core: properties against an oracle, bad input, and bounds."""
