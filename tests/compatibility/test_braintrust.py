@@ -40,7 +40,8 @@ def server() -> Iterator[BraintrustServer]:
 def ran(server: BraintrustServer, mode: str) -> None:
     with ProviderServer() as provider:
         provider.reply(said)
-        env = {**server.env(), **provider.env(), "BRAINTRUST_PROJECT_NAME": "Ours", "BTTRACE_STRICT": "1"}
+        project = server.project_id("Ours")
+        env = {**server.env(), **provider.env(), "BRAINTRUST_PROJECT_ID": project, "BTTRACE_STRICT": "1"}
         done = finished([PYTHON, "-m", "tests.beside.agent", mode], environment(env, ROOT))
     assert done.code == 0, done.err
 
