@@ -169,6 +169,7 @@ def test_a_dict_of_tools_in_a_loop_of_the_applications_own(
                 if inspect.isawaitable(result):
                     result = asyncio.run(_of(result))
                 messages.append({"role": "tool", "tool_call_id": call.id, "content": str(result)})
+        client.close()
         rows = spans.rows
     model = "llm.generation (gpt-4o-mini-2024-07-18)"
     assert nested(rows) == [
@@ -275,6 +276,7 @@ def test_a_model_call_inside_a_tool_nests_under_it(
     with capture(tools="shop_tools:REGISTRY") as spans:
         client = openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0)
         tools().REGISTRY["lead"](client, "well?")
+        client.close()
         assert nested(spans.rows) == [
             ["tool.call (lead)", ["task:lead", "llm.generation (gpt-4o-mini-2024-07-18)"]]
         ]

@@ -7,7 +7,7 @@ import copy
 import inspect
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,20 @@ def turn(model: str, *acts: list[str]) -> list[Any]:
     return [["agent turn", *steps]]
 
 
+_CLIENTS: list[anthropic.Anthropic | openai.OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed_afterwards() -> Iterator[None]:
+    yield
+    while _CLIENTS:
+        _CLIENTS.pop().close()
+
+
 def claude(provider: ProviderServer) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=provider.anthropic_url, api_key="k", max_retries=0)
+    client = anthropic.Anthropic(base_url=provider.anthropic_url, api_key="k", max_retries=0)
+    _CLIENTS.append(client)
+    return client
 
 
 def aclaude(provider: ProviderServer) -> anthropic.AsyncAnthropic:
@@ -295,7 +307,9 @@ def found(given: dict[str, Any]) -> str:
 
 
 def gpt(provider: ProviderServer) -> openai.OpenAI:
-    return openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0)
+    client = openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0)
+    _CLIENTS.append(client)
+    return client
 
 
 def agpt(provider: ProviderServer) -> openai.AsyncOpenAI:

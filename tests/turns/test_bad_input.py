@@ -386,7 +386,7 @@ def test_the_very_same_call_with_the_very_same_id_in_each_iteration(way: Way) ->
         wire.take(response)
         wire.bring([Returned("call_0", "poll", f"state {number}")])
         if number == 1:
-            told.call(wire, None)  # tried again: no iteration of its own
+            told.call(wire, response)  # and tried again: no iteration of its own
     told.call(wire, wire.response("r", "done", ()))
     acts = [
         line
