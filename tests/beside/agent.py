@@ -8,6 +8,7 @@ MODE names a function below. Its tools are executed as a registry that is observ
 import asyncio
 import contextvars
 import json
+import os
 import sys
 import threading
 import time
@@ -35,7 +36,8 @@ waits: list[float] = []
 def logging_to(project: str) -> Any:
     """A logger that has looked its project up: braintrust 0.47 does it at the exit otherwise, and hangs there on 3.12."""
     global logger
-    logger = braintrust.init_logger(project=project)
+    ours = os.environ.get("BRAINTRUST_PROJECT_ID") if project == "Ours" else None
+    logger = braintrust.init_logger(project_id=ours) if ours else braintrust.init_logger(project=project)
     assert logger.id
     return logger
 
@@ -118,15 +120,20 @@ def inside_an_eval() -> None:
 
 
 def on_its_own() -> None:
-    logging_to("Theirs")
+    logging_to("Ours")
     answer("weather?", TOOLS)
     with braintrust.start_span(name="afterwards"):
         pass
 
 
+def in_another_project() -> None:
+    logging_to("Theirs")
+    answer("weather?", TOOLS)
+
+
 def discovered() -> None:
     """Nobody says which function is a tool; see `seams/discovery`."""
-    logging_to("Theirs")
+    logging_to("Ours")
     messages: Any = [{"role": "user", "content": "weather, once"}]
     create = openai.OpenAI().chat.completions.create
     said = create(messages=messages, **ASK).choices[0].message
@@ -138,7 +145,7 @@ def discovered() -> None:
 
 
 def on_its_own_in_a_thread() -> None:
-    logging_to("Theirs")
+    logging_to("Ours")
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(answer, "weather?", TOOLS))
     thread.start()
@@ -146,7 +153,7 @@ def on_its_own_in_a_thread() -> None:
 
 
 def asynchronous() -> None:
-    logging_to("Theirs")
+    logging_to("Ours")
     assert session._session is not None
     assert session._session.wiring is not None
     executions: Any = session._session.wiring.executions
@@ -172,7 +179,7 @@ def asynchronous() -> None:
 
 
 def in_a_workflow() -> None:
-    logging_to("Theirs")
+    logging_to("Ours")
     assert session._session is not None
     assert session._session.wiring is not None
     executions: Any = session._session.wiring.executions

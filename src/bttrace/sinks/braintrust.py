@@ -62,9 +62,12 @@ class BraintrustSink:
 
     @property
     def project(self) -> Json:
-        """Gives the project that rows go to: its `project_id`, if known by now, and its `project_name`."""
+        """Gives the project that rows go to: `project_id` and `project_name`, as far as they are known."""
         known = self._config.project_id if self._api is None else self._api.project_id
-        return {"project_id": known, "project_name": self._config.project}
+        return {
+            "project_id": known,
+            "project_name": None if self._config.project_id else self._config.project,
+        }
 
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.

@@ -36,7 +36,7 @@ class Home(Protocol):
 
     @property
     def project(self) -> Json:
-        """Gives the project that rows go to: its `project_id`, if known by now, and its `project_name`."""
+        """Gives the project that rows go to: `project_id` and `project_name`, as far as they are known."""
 
     @property
     def adopted(self) -> Adopted:
@@ -62,8 +62,20 @@ class Nesting:
         return _takes_parents(state) and state.current_parent.get() == outer and self._is_ours(state)
 
     def _is_ours(self, state: Any) -> bool:
-        """Tells whether the application's spans are sent with our key, as far as is known."""
-        return not getattr(state, "logged_in", False) or state.login_token == self._api_key
+        """Tells whether the application's spans go to our project, and with our key, as far as is known.
+
+        A parent takes them to its own project: none of them shall go elsewhere because of us.
+        """
+        if getattr(state, "logged_in", False) and state.login_token != self._api_key:
+            return False
+        braintrust: Any = sys.modules["braintrust.logger"]
+        theirs = getattr(braintrust.current_logger(), "_compute_metadata_args", None)
+        ours = self._home.project
+        if not isinstance(theirs, dict):
+            return False
+        if theirs.get("project_id") is not None:
+            return bool(theirs["project_id"] == ours["project_id"])
+        return theirs.get("project_name") is not None and theirs["project_name"] == ours["project_name"]
 
     def enter(self, execution: Execution) -> Callable[[], object] | None:
         """Waits, not for long, for an execution's place; makes it the parent, and gives what undoes that."""

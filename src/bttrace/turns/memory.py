@@ -106,9 +106,10 @@ class Memory:
 
     def concluded(self, turn: Turn, answer: Answer) -> None:
         """Remembers the words that ended a turn, by which the next one of a conversation is known."""
-        if answer.text is None or turn.prompt is None or turn not in self._turns:
+        prompt = turn.iterations[-1].prompt or turn.prompt
+        if answer.text is None or prompt is None or turn not in self._turns:
             return
-        said = (turn.prompt, answer.text)
+        said = (prompt, answer.text)
         known, _ = self._sessions.get(said, (turn.session, turn))
         self._sessions[said] = (known if known == turn.session else None, turn)  # two may say the same
         if said not in turn.said:
