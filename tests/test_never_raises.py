@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,13 +19,14 @@ import pytest
 import bttrace
 from bttrace import forks, guard, session
 from bttrace.record import Recorder
+from bttrace.seams.discovery import Discovery
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
 
 # The application's own call runs through these, and they do nothing but pass it on and call guarded functions.
 PASSING_ON = {
     "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Readings.closing", "Readings._raw_closing",
-    "followed", "afollowed",
+    "followed", "afollowed", "Executions.run", "StandIns._called",
     "ImportHook.find_spec", "_found_by_others", "Watch.__del__", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
 }  # fmt: skip
 # The guard itself; and what only a person asks for, and answers to a person.
@@ -37,6 +39,7 @@ AZURE = tuple(
     for choices in ([], [{"index": 0, "delta": None, "finish_reason": None}])
 )
 QUESTION: list[Any] = [{"role": "user", "content": "hello"}]
+TOOLS: list[Any] = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
 
 
 def _internal_functions() -> Iterator[tuple[str, FunctionType]]:
@@ -83,7 +86,11 @@ def _raise_later(*_args: object, **_kwargs: object) -> Iterator[None]:
 
 def _program(url: str) -> list[object]:
     """What an application sees of its calls: results, types, exceptions."""
-    client = openai.OpenAI(base_url=url, api_key="k", max_retries=1)
+    with openai.OpenAI(base_url=url, api_key="k", max_retries=1) as client:
+        return [*_openai_program(client, url), *_anthropic_program(url.removesuffix("/v1"))]
+
+
+def _openai_program(client: openai.OpenAI, url: str) -> list[object]:
     seen: list[object] = []
     answer = client.chat.completions.create(model="m", messages=QUESTION)
     seen += [type(answer), answer.to_dict()]
@@ -101,11 +108,56 @@ def _program(url: str) -> list[object]:
     seen.append([chunk.to_dict() for chunk in odd])
     seen.append([event.to_dict() for event in client.responses.create(model="m", input="hello", stream=True)])
     seen.append(asyncio.run(_async_program(url)))
-    return [*seen, *_anthropic_program(url.removesuffix("/v1"))]
+    seen += [_loop(client, stream=False), _loop(client, stream=True)]
+    return seen
+
+
+def look_up(city: str) -> str:
+    """A tool, which nobody names."""
+    if city == "Nowhere":
+        raise LookupError(f"no such city: {city}")
+    return f"{city} is sunny"
+
+
+def _loop(client: openai.OpenAI, *, stream: bool) -> list[object]:
+    """An agent written by hand: two tools at once, of which one fails, then the answer."""
+    tools: dict[str, Any] = {"look_up": look_up}
+    messages: Any = [{"role": "user", "content": "loop"}]
+    told: list[object] = []
+    for _ in range(2):
+        create: Any = client.chat.completions.create
+        answer = create(model="m", messages=messages, tools=TOOLS, stream=stream)
+        calls = _streamed(answer) if stream else answer.choices[0].message.to_dict().get("tool_calls", [])
+        messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+        for call in calls:
+            try:
+                result = tools[call["function"]["name"]](**json.loads(call["function"]["arguments"]))
+            except LookupError as error:
+                result = repr(error)
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+            told.append(result)
+    return [told, messages]
+
+
+def _streamed(stream: Any) -> list[Any]:
+    """The tool calls of a stream, put together the way that applications do."""
+    calls: dict[int, Any] = {}
+    for chunk in stream:
+        for delta in chunk.choices[0].delta.tool_calls or () if chunk.choices else ():
+            if delta.index in calls:
+                calls[delta.index].function.arguments += delta.function.arguments
+            else:
+                calls[delta.index] = delta
+    found = [call.to_dict() for call in calls.values()]
+    return [{name: call[name] for name in ("id", "type", "function")} for call in found]
 
 
 def _anthropic_program(url: str) -> list[object]:
-    client: Any = anthropic.Anthropic(base_url=url, api_key="k", max_retries=0)
+    with anthropic.Anthropic(base_url=url, api_key="k", max_retries=0) as client:
+        return _anthropic_calls(client)
+
+
+def _anthropic_calls(client: Any) -> list[object]:
     given = {"model": "m", "max_tokens": 9, "messages": QUESTION}
     answer = client.messages.create(**given)
     seen = [type(answer), answer.to_dict(), client.messages.with_raw_response.create(**given).parse()]
@@ -140,6 +192,11 @@ def _answer(request: Any) -> replies.Reply:
         return replies.message_stream(["Hel", "lo"]) if body.get("stream") else replies.message("Hello")
     if request.route.endswith("/responses"):
         return replies.response_stream(["Hel", "lo"])
+    if body.get("tools") and not any(message["role"] == "tool" for message in body["messages"]):
+        calls = [("c1", "look_up", '{"city": "Faro"}'), ("c2", "look_up", '{"city": "Nowhere"}')]
+        if body.get("stream"):
+            return replies.chat_stream(tool_calls=calls)
+        return replies.chat(tool_calls=calls)
     return replies.chat_stream(["Hel", "lo"]) if body.get("stream") else replies.chat("Hello")
 
 
@@ -178,9 +235,12 @@ def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[obje
     finally:
         bttrace.disable()
         function.__code__ = code
-        for recorder in list(forks._followers):  # where disable() itself was what failed
-            assert isinstance(recorder, Recorder)
-            recorder.close(1)
+        for follower in list(forks._followers):  # where disable() itself was what failed
+            if isinstance(follower, Recorder):
+                follower.close(1)
+            else:
+                assert isinstance(follower, Discovery)
+                follower.close()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -43,6 +43,8 @@ class Executions:
         self.begin = guarded(self._begin)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
+        self.enter = guarded(self._enter)
+        self.leave = guarded(self._leave)
         self._entered = guarded(neighbours.enter)
         self._left = guarded(_undo)
 
@@ -50,14 +52,16 @@ class Executions:
         """Takes it that code in these folders only hands executions on, for the application."""
         self.libraries = tuple(dict.fromkeys((*self.libraries, *folders)))
 
-    def enter(self, execution: Execution) -> Entered:
+    def _enter(self, execution: Execution) -> Entered:
         """Makes the application's code run within an execution; gives what `leave` takes."""
         outer = EXECUTING.get()
         EXECUTING.set(execution)
         return outer, None if execution.awaited is None else self._entered(execution)
 
-    def leave(self, entered: Entered) -> None:
-        """Makes it run again within what was around."""
+    def _leave(self, entered: Entered | None) -> None:
+        """Makes it run again within what was around; `None` where it could not be entered."""
+        if entered is None:
+            return
         outer, undo = entered
         EXECUTING.set(outer)
         if undo is not None:

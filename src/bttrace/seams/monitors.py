@@ -35,7 +35,7 @@ class _Run:
 
     execution: Execution
     code: CodeType
-    entered: Entered = (None, None)
+    entered: Entered | None = None
     yielded: list[object] | None = None
 
 

@@ -37,6 +37,8 @@ class StandIns:
         self._put: dict[Awaited, list[tuple[Slot, object]]] = {}
         self._begun = guarded(self._begin)
         self._done = guarded(self._finish)
+        self._is_meant = guarded(_is_meant)
+        self._is_awaited = guarded(_is_coroutine_function)
 
     def watch(self, awaited: Awaited) -> None:
         """Puts stand-ins in the places of a function."""
@@ -73,9 +75,9 @@ class StandIns:
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Calls the function in the place of which a stand-in was called."""
-        if is_attribute and not awaited.known.is_of(instance):
+        if is_attribute and not self._is_meant(awaited, instance):
             return wrapped(*args, **kwargs)
-        if _is_coroutine_function(wrapped):
+        if self._is_awaited(wrapped):
             return self._acalled(awaited, wrapped, args, kwargs)
         execution = self._begun(awaited, args, kwargs)
         try:
@@ -101,6 +103,11 @@ class StandIns:
     def _finish(self, awaited: Awaited) -> None:
         if awaited.is_over():
             self.unwatch(awaited)
+
+
+def _is_meant(awaited: Awaited, instance: object) -> bool:
+    """Tells whether a method is called on the object on which it is awaited."""
+    return awaited.known.is_of(instance)
 
 
 def _is_coroutine_function(held: Any) -> bool:

@@ -147,7 +147,10 @@ class BraintrustSink:
             if self._waiting:
                 time.sleep(pause)
         if self._is_running():
-            say_once(f"{len(self._waiting)} spans are not sent yet: Braintrust does not answer in time.")
+            say_once(
+                f"Braintrust does not answer in time, and {len(self._waiting)} of the spans are not sent yet. "
+                "Check the network, or set BTTRACE_EXIT_TIMEOUT higher."
+            )
         if self._waiting:
             return False
         uploaded = self._uploads is None or self._uploads.flush(deadline)
