@@ -148,7 +148,7 @@ class BraintrustSink:
                 time.sleep(pause)
         if self._is_running():
             say_once(
-                f"Braintrust does not answer in time, and {len(self._waiting)} of the spans are not sent yet. "
+                f"Braintrust does not answer in time; {len(self._waiting)} of the spans are not sent yet. "
                 "Check the network, or set BTTRACE_EXIT_TIMEOUT higher."
             )
         if self._waiting:
