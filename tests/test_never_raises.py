@@ -7,7 +7,9 @@ import importlib
 import inspect
 import json
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import replace
 from types import FunctionType, ModuleType
 from typing import Any
@@ -17,7 +19,7 @@ import openai
 import pytest
 
 import bttrace
-from bttrace import forks, guard, session
+from bttrace import forks, guard, patch, session
 from bttrace.record import Recorder
 from bttrace.seams.discovery import Discovery
 from tests.loopback import replies
@@ -228,19 +230,37 @@ def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[obje
     raising = _raise_later if inspect.isgeneratorfunction(function) else _raise
     function.__code__ = raising.__code__
     session.enable()
+    ours = session._session
     try:
-        seen = program()
+        seen = copy_context().run(program)  # what a fault leaves set there is no other test's
         bttrace.flush(2)
         return seen
     finally:
         bttrace.disable()
         function.__code__ = code
+        if ours is not None and ours.wiring is not None:
+            ours.wiring._ledger.restore()
+        if function.__module__ == patch.__name__:
+            _put_back()
         for follower in list(forks._followers):  # where disable() itself was what failed
             if isinstance(follower, Recorder):
                 follower.close(1)
             else:
                 assert isinstance(follower, Discovery)
                 follower.close()
+
+
+def _put_back() -> None:
+    """Takes out of the SDKs what a ledger that failed knows nothing of."""
+    modules = [
+        module for name, module in sys.modules.items() if name.split(".")[0] in ("anthropic", "openai")
+    ]
+    for module in modules:
+        classes = [value for value in vars(module).values() if isinstance(value, type)]
+        for holder in (module, *classes):
+            for name, value in list(vars(holder).items()):
+                if isinstance(value, patch._Function):
+                    setattr(holder, name, value.__wrapped__)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

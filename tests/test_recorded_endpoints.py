@@ -73,7 +73,7 @@ def replayed(exchange: Json, server: str) -> tuple[list[Json], Exception | None]
                 list(answer)
         except openai.APIError as raised:
             error = raised
-        return captured.rows, error
+        return captured.generations, error
 
 
 def answered(exchange: Json) -> Any:

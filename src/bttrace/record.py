@@ -311,14 +311,6 @@ def _handle(recorder: Recorder, observation: Observation | Execution, what: _Wha
     recorder.handle(observation, what)
 
 
-def _write_trees(trees: Trees, now: float) -> float | None:
-    return trees.write(now)
-
-
-def _abandon(trees: Trees, now: float) -> None:
-    trees.abandon(now)
-
-
 def _write(sink: Sink, span: Span, parent: object | None) -> None:
     sink.write(span, parent)
 
@@ -337,8 +329,8 @@ def _leave(observation: Open) -> None:
 
 # A fault in one span must cost neither its neighbours nor, after a few, all that come later.
 _handled = guarded(_handle, retires=False)
-_treed = guarded(_write_trees, retires=False)
-_abandoned = guarded(_abandon, retires=False)
+_treed = guarded(Trees.write, retires=False)
+_abandoned = guarded(Trees.abandon, retires=False)
 _written = guarded(_write, retires=False)
 _delivered = guarded(_deliver, retires=False)
 _flushed = guarded(_flush, retires=False)

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..evidence import Answer, Asked, Result, weight
+from ..evidence import Answer, Asked, weight
 from ..shape import Place
+from .endings import Endings
 from .events import Origin, Outcome, Run
-from .iterations import Iteration, Pending, Status, Turn
+from .iterations import Iteration, Pending, Turn
 from .matching import Match, newest
 from .memory import Memory
 from .places import Places
@@ -48,6 +49,7 @@ class Turns:
         self._places = Places(ids)
         self._memory = Memory(self._give_up)
         self._runs = Runs(self._places)
+        self._endings = Endings(self._places)
         self._running: dict[object, _Generation] = {}
         self._latest = 0.0
 
@@ -63,7 +65,7 @@ class Turns:
         if match is not None and (asked.about or asked.resumes):
             self._join(key, at, match.turn, match.iteration, again=bool(asked.about))
         elif match is not None:
-            self._settle(match.pairs, at)
+            self._endings.settle(match.pairs, at)
             self._join(key, at, match.turn, match.next or self._iterated(match.turn, at, asked))
         elif asked.offers:
             turn = self._opened(at, asked, origin)
@@ -188,7 +190,7 @@ class Turns:
             self._ran(*stopped, at, result, is_error=error is not None)
         for turn in self._memory.over(key):
             turn.touch(at)
-            self._close(turn, "failed" if error else "completed")
+            self._endings.close(turn, "failed" if error else "completed")
 
     def _ran(self, run: Run, pending: Pending, at: float, result: object, *, is_error: bool) -> None:
         """Takes it that a tool has run that a model asked for."""
@@ -196,7 +198,7 @@ class Turns:
         turn.touch(at)
         act = pending.iteration.act
         if act is not None and act.ended is not None:  # it was left running: what was counted has changed
-            self._finish_act(pending.iteration, act.ended)
+            self._endings.finish_act(pending.iteration, act.ended)
         if is_error:
             return
         if run.delegate is not None and pending.tool is not None:  # it has handed its turn over
@@ -205,8 +207,8 @@ class Turns:
             turn.delegates.append(task)
         if run.returns == "nowhere":  # its result is the turn's answer
             turn.last = result
-            self._told(turn.iterations[-1], at)
-            self._close(turn, "completed")
+            self._endings.told(turn.iterations[-1], at)
+            self._endings.close(turn, "completed")
 
     def place_of(self, key: object) -> tuple[Place, object] | None:
         """Gives where an execution's span stands, if it has one."""
@@ -228,7 +230,7 @@ class Turns:
 
     def _give_up(self, turn: Turn) -> None:
         if turn.step.ended is None:
-            self._close(turn, "abandoned")
+            self._endings.close(turn, "abandoned")
 
     # How steps come to be, and end.
 
@@ -296,14 +298,8 @@ class Turns:
         if turn is None:
             return None
         latest = turn.iterations[-1]
-        self._told(latest, at)
+        self._endings.told(latest, at)
         return Match(turn, latest)
-
-    def _told(self, iteration: Iteration, at: float) -> None:
-        """Takes it that no results of an iteration's tools will come by their ids."""
-        for call in iteration.calls.values():
-            call.is_returned = call.is_returned or call.has_run
-        self._finish_act(iteration, at)
 
     def _rest(self, turn: Turn, iteration: Iteration, at: float) -> None:
         """Takes it that one call less is at work, and ends what thereby has ended."""
@@ -315,68 +311,7 @@ class Turns:
         self._places.note(iteration.reason)
         status = turn.status if turn in self._memory else turn.status or "abandoned"
         if status is not None:
-            self._close(turn, status)
-
-    def _close(self, turn: Turn, status: Status) -> None:
-        at = turn.touched
-        for iteration in turn.iterations:
-            if iteration.reason.ended is None:
-                iteration.reason.ended = max(at, iteration.reason.started)
-                self._places.note(iteration.reason)
-            if iteration.act is not None and iteration.act.ended is None:
-                self._finish_act(iteration, at)
-        for step in (*reversed(turn.delegates), turn.step):
-            step.ended = max(at, step.started)
-            if status != "completed":
-                step.output = {"status": status}
-            elif turn.last is not None:
-                step.output = turn.last
-            self._places.note(step)
-        turn.last = None
-        turn.step.metadata.update(
-            iterations=len(turn.iterations), turn_status=status, usage=dict(turn.usage) or None
-        )
-
-    def _settle(self, pairs: tuple[tuple[Result, Pending], ...], at: float) -> None:
-        """Takes the results that a request brings, and ends the acts that gave them."""
-        settled: dict[Iteration, None] = {}
-        for result, call in pairs:
-            if not call.is_returned:
-                self._return(call, result, at)
-                settled[call.iteration] = None
-        for iteration in settled:
-            self._finish_act(iteration, at)
-
-    def _return(self, call: Pending, result: Result, at: float) -> None:
-        call.is_returned = True
-        act = call.iteration.act
-        if call.tool is not None or act is None:
-            call.is_error = result.is_error
-            return
-        call.tool = self._places.step("tool", f"tool.call ({call.asking.name})", act.started, act)
-        call.tool.ended = max(at, act.started)
-        call.tool.input = call.asking.arguments
-        call.tool.output = result.content
-        call.tool.metadata = {
-            "tool_name": call.asking.name,
-            "tool_call_id": call.asking.id,
-            "timing": "inferred",
-            "status": "error" if result.is_error else "success",
-        }
-
-    def _finish_act(self, iteration: Iteration, at: float) -> None:
-        act = iteration.act
-        if act is None:
-            return
-        done = [call for call in iteration.calls.values() if call.is_returned or call.has_run]
-        errors = sum(call.failed for call in done)
-        act.ended = max(at, act.started)
-        act.output = {
-            "completed": len(done),
-            "success_count": len(done) - errors,
-            "error_count": errors,
-        }
-        self._places.note(act)
+            self._endings.close(turn, status)
 
     def _pending(self, run: Run) -> Pending | None:
         if run.kind != "tool":
