@@ -20,6 +20,7 @@ from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, With
 from .turns.steps import Step
 
 OPEN_AFTER = 1.0  # seconds that a step is open before it is worth a row of its own
+_PEEKED = 100  # streams that are looked into, the latest
 _MOST = 500  # spans that are held until the queue is empty
 
 Write = Callable[[Span, object], None]
@@ -164,7 +165,7 @@ class Trees:
 
         An application may run a tool, or send its result, before it has read the stream to its end.
         """
-        for key, stream in self._streams.items():
+        for key, stream in list(self._streams.items())[-_PEEKED:]:
             facts = stream.facts_so_far()
             if facts is not None and facts.endpoint.conversation is not None:
                 answer = facts.endpoint.conversation.answer(facts.response)

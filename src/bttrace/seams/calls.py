@@ -42,6 +42,10 @@ class Shared:
     ask: Callable[[Call, Sequence[str]], object] | None = None  # for the tools that an answer asks for
 
 
+def _asks_for_nothing(_answer: object) -> tuple[str, ...]:
+    return ()
+
+
 class Call:
     """What is known so far of one call.
 
@@ -54,6 +58,7 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_asks",
         "_endpoint",
         "_fold",
         "_handed",
@@ -103,6 +108,7 @@ class Call:
         self.headers: Any = None
         self.offers = False  # tools
         self.seeks = False  # and looks for those that are asked for
+        self._asks = _asks_for_nothing if endpoint.conversation is None else endpoint.conversation.calls
         self._is_timed = False  # the first token and the first text of a stream are known
         self.attempts = 0
         self.error: tuple[str, str, str | None] | None = None
@@ -130,13 +136,13 @@ class Call:
         Gives the chunk as it may be kept: a copy, where the application may add to what came with it.
         Many put the rest of a tool call's arguments into the very object that its first delta brought.
         """
-        self._is_timed = self._is_timed or self.first(chunk, at)
-        return plain(chunk) if self.seek(chunk) else chunk
+        if not self._is_timed:
+            self._is_timed = self.first(chunk, at)
+        return plain(chunk) if self._asks(chunk) and self.seek(chunk) else chunk
 
     def seek(self, answer: object) -> bool:
         """Has the tools watched that an answer asks for; tells whether it asks for any."""
-        conversation, ask = self._endpoint.conversation, self._shared.ask
-        names = () if conversation is None else conversation.calls(answer)
+        names, ask = self._asks(answer), self._shared.ask
         if names and ask is not None:
             ask(self, names)
         return bool(names)
