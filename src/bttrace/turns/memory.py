@@ -129,6 +129,9 @@ class Memory:
             return asked.session
         if asked.continues is not None and asked.continues in self._answers:
             return self._answers[asked.continues][0].session
+        told = {call.turn.session for identity in asked.concerns for call in self._calls.get(identity, ())}
+        if len(told) == 1:
+            return told.pop()
         found = self._sessions[asked.said][0] if asked.said in self._sessions else None
         return found or (self._summaries.get(asked.recalls) if asked.recalls is not None else None)
 

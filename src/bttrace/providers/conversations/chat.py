@@ -48,6 +48,7 @@ class ChatConversation:
             follows=follows,
             session=_session(request),
             said=said(messages),
+            concerns=_concerned(messages),
         )
 
     def answer(self, response: Json) -> Answer:
@@ -117,6 +118,12 @@ def words(content: object) -> str | None:
         return content or None
     said = [text(part.get("text")) or text(part.get("refusal")) or "" for part in objects(content)]
     return "".join(said) or None
+
+
+def _concerned(messages: list[Json]) -> frozenset[str]:
+    """Gives the ids of all calls in a history."""
+    calls = (call for message in messages for call in objects(message.get("tool_calls")))
+    return frozenset(identity for call in calls if (identity := text(call.get("id"))))
 
 
 def prompts(messages: list[Json]) -> tuple[str, ...]:
