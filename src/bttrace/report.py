@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.machinery import PathFinder
 
 from .contracts import Counts
-
-UNKNOWN = "unknown"  # the version of what is not installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +64,3 @@ class Status:
                 f"could not be put back, somebody patched them after us: {', '.join(self.left_behind)}"
             )
         return "\n".join(lines)
-
-
-def is_installed(sdk: str) -> bool:
-    """Tells whether an SDK could be imported, by its outermost package, and imports nothing."""
-    return PathFinder.find_spec(sdk.partition(".")[0]) is not None
-
-
-def version(package: str) -> str:
-    """Gives the version of an installed package."""
-    from importlib import metadata  # 20 ms, and needed by few
-
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return UNKNOWN

@@ -169,7 +169,8 @@ flush = guarded(_flush, retires=False)
 
 def status() -> Status:
     """Gives the session's status. See `bttrace.status`."""
-    from .report import Seen, Status, is_installed, version
+    from .installed import is_installed, version
+    from .report import Seen, Status
 
     session = _session
     if session is None:

@@ -2,7 +2,7 @@
 
 Owns what belongs to a session while it traces: one recorder with its sinks, one ledger,
 one seam for each SDK. Everything that costs an import is imported here, so that a Python
-which never imports an SDK never loads it.
+which never imports an SDK never loads it; and what many programs have no use for, when it is needed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
@@ -24,31 +25,27 @@ from .contracts import Sink
 from .environment import environment
 from .guard import guarded, say_once
 from .imports import ImportHook
-from .journal import printed, rows
 from .model import Json, Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
 from .registries import REGISTRIES
-from .registries.row import Registry
-from .report import version
 from .seams.calls import Call
-from .seams.connections import Connections
 from .seams.coverage import not_covered
-from .seams.declared import Declared
 from .seams.discovery import Discovery
 from .seams.executions import Executions
-from .seams.observed import Observed
-from .seams.runs import RunRoot
 from .seams.stainless import Seam
-from .seams.tools import Tools
-from .seams.workflows import Workflows
 from .shape import Style
-from .sinks.braintrust import BraintrustSink
-from .sinks.console import ConsoleSink
-from .sinks.local import JournalSink
 from .sinks.neighbours import Tracers
-from .sinks.nesting import Nesting
+
+if TYPE_CHECKING:
+    from .registries.row import Registry
+    from .seams.connections import Connections
+    from .seams.declared import Declared
+    from .seams.tools import Tools
+    from .seams.workflows import Workflows
+    from .sinks.local import JournalSink
+    from .sinks.nesting import Nesting
 
 _MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 
@@ -75,32 +72,56 @@ class Wiring:
             sinks, style, parts.clock or SystemClock(), parts.ids or RandomIds(), settings.exit_timeout
         )
         self.seams: dict[str, Seam] = {}
+        self._connections: dict[str, Connections] = {}
         self._hook = hook
         self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
         to_braintrust = "braintrust" in settings.exporters
-        homes = [Nesting(sink, settings.api_key) for sink in sinks if isinstance(sink, BraintrustSink)]
         self._neighbours = Tracers(
             self.recorder.exit_sooner,
             to_braintrust=to_braintrust,
             api_url=settings.api_url,
-            nesting=next(iter(homes), None),
+            nesting=_nesting(settings, sinks) if to_braintrust else None,
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
-        self.tools = Tools(self.executions, self._ledger)
-        observed = Observed(self.executions)
-        self.declared = Declared(settings.tools or "", observed, self._ledger)
-        guarded(self.declared.look)()
+        self._settings = settings
+        if settings.tools:
+            guarded(self.declared.look)()
+        if settings.workflows or settings.tasks:
+            hook.watch("concurrent.futures.thread", self.workflows.carry)
+        if workflow := run_workflow(os.environ):
+            from .seams.runs import RunRoot
+
+            RunRoot(workflow, self.recorder, self.executions).begin()
+
+    @cached_property
+    def tools(self) -> Tools:
+        """Gives the registries of tools that are observed."""
+        from .seams.tools import Tools
+
+        return Tools(self.executions, self._ledger)
+
+    @cached_property
+    def declared(self) -> Declared:
+        """Gives the tools that the user names."""
+        from .seams.declared import Declared
+        from .seams.observed import Observed
+
+        return Declared(self._settings.tools or "", Observed(self.executions), self._ledger)
+
+    @cached_property
+    def workflows(self) -> Workflows:
+        """Gives the functions that the user names as workflows and tasks."""
+        from .seams.observed import Observed
+        from .seams.workflows import Workflows
+
+        settings = self._settings
         named: dict[Literal["workflow", "task"], str | None] = {
             "workflow": settings.workflows,
             "task": settings.tasks,
         }
-        self.workflows = Workflows(named, observed, self._ledger)
-        if settings.workflows or settings.tasks:
-            hook.watch("concurrent.futures.thread", self.workflows.carry)
-        if workflow := run_workflow(os.environ):
-            RunRoot(workflow, self.recorder, self.executions).begin()
+        return Workflows(named, Observed(self.executions), self._ledger)
 
     def patch(self, sdk: ModuleType, provider: Provider | None = None) -> None:
         """Patches an SDK that has been imported, and says what of it could not be.
@@ -117,13 +138,14 @@ class Wiring:
             return
         for module in described.stream_helpers:
             self._hook.watch(module, lambda loaded: self._patch_later(seam, seam.patch_helpers, loaded))
-        connections = Connections(described, self.recorder, self._neighbours, seam.coverage.missing)
         for module in {module for row in described.connections for module in (*row.classes, *row.lanes)}:
-            self._hook.watch(module, lambda loaded: self._patch_later(seam, connections.patch, loaded))
+            self._hook.watch(module, lambda loaded: self._connect(seam, described, loaded))
         _say_missing(seam.coverage.missing, name, seam.version)
 
     def observe(self, module: ModuleType) -> None:
         """Patches the gates of a registry of tools that stand in a module which has been imported."""
+        from .installed import version
+
         registry: Registry = importlib.import_module(REGISTRIES[module.__name__]).REGISTRY
         missing = self.tools.patch(registry, module)
         if missing:
@@ -131,6 +153,16 @@ class Wiring:
                 f"the tools of {registry.package} {version(registry.distribution)} are observed in part: "
                 f"{', '.join(missing)} could not be patched. The application is not affected."
             )
+
+    def _connect(self, seam: Seam, described: Provider, module: ModuleType) -> None:
+        """Patches the connections of an SDK, in one of its modules."""
+        connections = self._connections.get(described.sdk)
+        if connections is None:
+            from .seams.connections import Connections
+
+            connections = Connections(described, self.recorder, self._neighbours, seam.coverage.missing)
+            self._connections[described.sdk] = connections
+        self._patch_later(seam, connections.patch, module)
 
     def _patch_later(
         self, seam: Seam, patch: Callable[[ModuleType, Ledger], None], module: ModuleType
@@ -170,15 +202,32 @@ def _sinks(settings: Config) -> list[Sink]:
     sinks: list[Sink] = []
     for exporter in settings.exporters:
         if exporter == "local":
+            from .sinks.local import JournalSink
+
             sinks.append(JournalSink(settings.journal_dir))
         elif exporter == "console":
+            from .sinks.console import ConsoleSink
+
             sinks.append(ConsoleSink())
         elif exporter == "braintrust":
+            from .sinks.braintrust import BraintrustSink
+
             sinks.append(BraintrustSink(settings))
     return sinks
 
 
+def _nesting(settings: Config, sinks: Sequence[Sink]) -> Nesting | None:
+    """Gives what lets the application's spans hang in ours, if these go to Braintrust."""
+    from .sinks.braintrust import BraintrustSink
+    from .sinks.nesting import Nesting
+
+    home = next((sink for sink in sinks if isinstance(sink, BraintrustSink)), None)
+    return None if home is None else Nesting(home, settings.api_key)
+
+
 def _show_at_exit(sinks: Sequence[Sink]) -> None:
+    from .sinks.local import JournalSink
+
     for sink in sinks:
         if isinstance(sink, JournalSink):
             atexit.register(guarded(_show), sink)
@@ -186,6 +235,8 @@ def _show_at_exit(sinks: Sequence[Sink]) -> None:
 
 def _show(sink: JournalSink) -> None:
     """Prints the trees of this process."""
+    from .journal import printed, rows
+
     out = sys.stderr
     if sink.path is None or out is None:
         return

@@ -11,17 +11,19 @@ from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutine
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..contracts import Neighbours
 from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
+from ..fitting import fits
 from ..guard import guarded
 from ..record import Recorder
-from ..registries.row import Gate
-from ..turns.fitting import fits
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshot, snapshots
+
+if TYPE_CHECKING:
+    from ..registries.row import Gate
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 

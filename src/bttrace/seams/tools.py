@@ -15,9 +15,9 @@ from typing import Any
 
 from ..executions import EXECUTING, Execution
 from ..guard import guarded
+from ..installed import UNKNOWN, version
 from ..patch import Ledger, Wrapper
 from ..registries.row import Carrier, Failure, Gate, Registry
-from ..report import UNKNOWN, version
 from .callers import LIBRARIES
 from .executions import Executions, itself
 

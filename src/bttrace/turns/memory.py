@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..evidence import Answer, Asked, Asking, weight
-from .fitting import fits
+from ..fitting import fits
 from .iterations import Iteration, Pending, Turn
 from .matching import Calls, Match, chosen, paired
 
