@@ -62,8 +62,10 @@ class Collected:
         self.spans: list[Span] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.inside = threading.Event()
 
     def write(self, span: Span, _parent: object | None) -> None:
+        self.inside.set()
         self.gate.wait(10)
         self.spans.append(span)
 
@@ -132,8 +134,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(
 ) -> None:
     collected.gate.clear()
     recorder.put(Observed("held"))
-    while recorder._queue:  # until the writer is inside the sink
-        time.sleep(0.01)
+    assert collected.inside.wait(10)  # the writer is inside the sink
     for number in range(LIMIT + 5):
         recorder.put(Observed(str(number)))
     collected.gate.set()
