@@ -27,6 +27,7 @@ SET_UP = {
     "make demo",
     "make test",
     "make matrix",
+    "make test-frameworks",
     "make bench",
 }  # they make an environment; `make demo`'s agents run here all the same
 PICTURE = README.split("$ bttrace run --exporter local examples/openai_agent.py\n")[1].split("```")[0]
@@ -71,7 +72,7 @@ def test_each_door_delivers_to_braintrust(command: str, tmp_path: Path) -> None:
 def test_every_command_is_run_or_sets_up() -> None:
     known = SET_UP | {"bttrace run --exporter local examples/openai_agent.py"}
     assert {command for command in COMMANDS if "app.py" not in command} == known
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {command.removeprefix("make ") for command in SET_UP} <= targets
 
 
