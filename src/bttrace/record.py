@@ -17,7 +17,6 @@ import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from . import forks
 from .clock import Clock, Ids
@@ -26,9 +25,7 @@ from .executions import Execution
 from .guard import guarded, say_once
 from .model import Span
 from .shape import Style
-
-if TYPE_CHECKING:
-    from .trees import Trees
+from .trees import Trees
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 _SINKS_SHARE = 0.9  # of the time that a flush may take
@@ -57,9 +54,7 @@ class Recorder:
         self.active = True
         self.dropped = 0
         self.sinks = tuple(sinks)
-        self._style = style
-        self._ids = ids
-        self._planted: Trees | None = None
+        self._trees = Trees(style, clock, ids, self._to_sinks)
         self._exit_timeout = exit_timeout
         self._open: dict[int, Open] = {}
         self._writer = guarded(self._run)
@@ -98,15 +93,6 @@ class Recorder:
         self.put(observation, _BEGUN)
         if at_once:
             self._rouse()
-
-    @property
-    def _trees(self) -> Trees:
-        """Gives what makes spans; it is loaded when the first is made, on the writer thread."""
-        if self._planted is None:
-            from .trees import Trees
-
-            self._planted = Trees(self._style, self.clock, self._ids, self._to_sinks)
-        return self._planted
 
     def put(self, observation: Observation | Execution, chunks: _What = None) -> None:
         """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
@@ -200,11 +186,11 @@ class Recorder:
         return min((*pauses, *([] if opened is None else [opened])), default=None)
 
     def _write(self) -> float | None:
-        return None if self._planted is None else _treed(self._planted, self.clock.epoch(self.clock.now()))
+        return _treed(self._trees, self.clock.epoch(self.clock.now()))
 
     def _answer(self, request: _Flush) -> None:
-        if request.is_last and self._planted is not None:
-            _abandoned(self._planted, self.clock.epoch(self.clock.now()))
+        if request.is_last:
+            _abandoned(self._trees, self.clock.epoch(self.clock.now()))
         else:
             self._write()
         self._delivering = True
@@ -315,8 +301,7 @@ class Recorder:
         if not self.active:
             return
         self._open.clear()
-        if self._planted is not None:
-            self._planted.forget()
+        self._trees.forget()
         self._remake()
         for sink in self.sinks:
             sink.after_fork()
@@ -324,14 +309,6 @@ class Recorder:
 
 def _handle(recorder: Recorder, observation: Observation | Execution, what: _What) -> None:
     recorder.handle(observation, what)
-
-
-def _write_trees(trees: Trees, now: float) -> float | None:
-    return trees.write(now)
-
-
-def _abandon(trees: Trees, now: float) -> None:
-    trees.abandon(now)
 
 
 def _write(sink: Sink, span: Span, parent: object | None) -> None:
@@ -352,8 +329,8 @@ def _leave(observation: Open) -> None:
 
 # A fault in one span must cost neither its neighbours nor, after a few, all that come later.
 _handled = guarded(_handle, retires=False)
-_treed = guarded(_write_trees, retires=False)
-_abandoned = guarded(_abandon, retires=False)
+_treed = guarded(Trees.write, retires=False)
+_abandoned = guarded(Trees.abandon, retires=False)
 _written = guarded(_write, retires=False)
 _delivered = guarded(_deliver, retires=False)
 _flushed = guarded(_flush, retires=False)
