@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,6 +169,16 @@ def test_a_short_script_delivers_at_exit(
 ) -> None:
     done = hooked(CALL, braintrust_api.env(), provider.env(), {"BRAINTRUST_PROJECT_NAME": "P"}, cwd=tmp_path)
     assert (done.code, done.out, done.err) == (0, "done\n", "")
+    assert len(braintrust_api.rows("P")) == 1
+
+
+def test_a_script_that_is_interrupted_ends_as_it_would_without_us(
+    braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path
+) -> None:
+    program = f"import signal\n{CALL}\nsignal.raise_signal(signal.SIGINT)"
+    variables = {"BRAINTRUST_PROJECT_NAME": "P"}
+    done = hooked(program, braintrust_api.env(), provider.env(), variables, cwd=tmp_path)
+    assert (done.code, done.out) == (-signal.SIGINT, "done\n"), done.err
     assert len(braintrust_api.rows("P")) == 1
 
 

@@ -12,11 +12,13 @@ item, so that it never holds the interpreter for long.
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from . import forks
 from .clock import Clock, Ids
@@ -260,7 +262,11 @@ class Recorder:
             return
         for observation in reversed(list(self._open.values())):  # the run itself was opened first
             _left(observation)
-        if not self._flush(self._exit_timeout, is_last=True).done.is_set():
+        loaded = len(sys.modules)
+        flushed = self._flush(self._exit_timeout, is_last=True)
+        if len(sys.modules) != loaded:
+            _interrupt_again()
+        if not flushed.done.is_set():
             say_once(
                 f"spans were not delivered within {self._exit_timeout:g} s of the exit, and are lost. "
                 "Check the network, or set BTTRACE_EXIT_TIMEOUT higher."
@@ -305,6 +311,18 @@ class Recorder:
         self._remake()
         for sink in self.sinks:
             sink.after_fork()
+
+
+def _interrupt_again() -> None:
+    """Lets a process that Ctrl-C ends still end that way, after modules were loaded at its exit.
+
+    CPython (3.10 to 3.13, `Python/pythonrun.c`) forgets that nobody caught the KeyboardInterrupt when
+    a string is evaluated, as it is where named tuples and dataclasses are made; one that leaves
+    such an evaluation reminds it.
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102 - see above
 
 
 def _handle(recorder: Recorder, observation: Observation | Execution, what: _What) -> None:
