@@ -37,11 +37,8 @@ def logging_to(project: str) -> Any:
     """A logger that has looked its project up: braintrust 0.47 does it at the exit otherwise, and hangs there on 3.12."""
     global logger
     ours = os.environ.get("BRAINTRUST_PROJECT_ID") if project == "Ours" else None
-    if ours:
-        logger = braintrust.init_logger(project_id=ours)
-        return logger
-    logger = braintrust.init_logger(project=project)
-    assert logger.id
+    logger = braintrust.init_logger(project_id=ours) if ours else braintrust.init_logger(project=project)
+    assert logger.project.id  # of one that is given its id, the rest is looked up too
     return logger
 
 

@@ -69,6 +69,10 @@ class Endpoints:
     def project(self, request: Request, project_id: str) -> object:
         return _known(self.catalog.project(project_id), "project", project_id)
 
+    def project_by_id(self, request: Request) -> object:
+        """Gives a project as `init_logger(project_id=...)` asks for it (braintrust 0.0.123 to 0.47, `logger.py`)."""
+        return self.project(request, request.query.get("id", ""))
+
     def create_experiment(self, request: Request) -> object:
         body = _object(request)
         project_id = _required(body, "project_id")
@@ -248,6 +252,7 @@ _PATHS: tuple[tuple[str, str, Callable[..., object]], ...] = (
     ("POST", "/api/project/register", Endpoints.register_project),
     ("POST", "/api/base_experiment/get_id", Endpoints.base_experiment),
     ("GET", "/version", Endpoints.version),
+    ("GET", "/api/project", Endpoints.project_by_id),
     ("POST", "/v1/project", Endpoints.create_project),
     ("GET", "/v1/project", Endpoints.projects),
     ("GET", "/v1/project/([^/]+)", Endpoints.project),
