@@ -68,14 +68,18 @@ class Trees:
         if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
             return
         asked = opening.endpoint.conversation.asked(opening.request)
-        if not self._turns.knows(asked):
-            self._peek(opening.started)
         key = ref(observation)
-        self._turns.begin(key, opening.started, asked, self._origin(observation, opening.caller))
+        self._enter(key, opening.started, asked, self._origin(observation, opening.caller))
         self._streams[key] = observation
         if len(self._streams) > RUNNING:
             del self._streams[next(iter(self._streams))]
         self._keep()
+
+    def _enter(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
+        """Has a call find its turn, for which more may have to be known of streams that are being read."""
+        if not self._turns.knows(asked):
+            self._peek(at)
+        self._turns.begin(key, at, asked, origin)
 
     def finish(self, ended: Ended) -> None:
         """Takes what has ended, and makes its span."""
@@ -90,9 +94,7 @@ class Trees:
             conversation = None  # another tracer tells of it, and of what is around it
         if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
-            if not self._turns.knows(asked):
-                self._peek(facts.started)
-            self._turns.begin(key, facts.started, asked, self._origin(ended, facts.caller))
+            self._enter(key, facts.started, asked, self._origin(ended, facts.caller))
         place, adopter = self._turns.place(key)
         span = generation(facts, place, self._style)
         answer = Answer() if conversation is None else conversation.answer(facts.response)

@@ -138,14 +138,16 @@ class Call:
         """
         if not self._is_timed:
             self._is_timed = self.first(chunk, at)
-        return plain(chunk) if self._asks(chunk) and self.seek(chunk) else chunk
+        return plain(chunk) if self.seek(chunk) else chunk
 
     def seek(self, answer: object) -> bool:
         """Has the tools watched that an answer asks for; tells whether it asks for any."""
-        names, ask = self._asks(answer), self._shared.ask
-        if names and ask is not None:
-            ask(self, names)
-        return bool(names)
+        names = self._asks(answer)
+        if not names:
+            return False
+        if self._shared.ask is not None:
+            self._shared.ask(self, names)
+        return True
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with an exception, of which it keeps the text, not the frames."""
