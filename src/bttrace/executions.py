@@ -21,7 +21,7 @@ class Execution:
     """What is known of one execution; readings are of the recorder's clock.
 
     `arguments` are by parameter, `call_id` is the one that the model gave, if it is known. What
-    was `found` by its name, not declared, counts only if a model asked for it; `asked_by` is then
+    was found by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did, or a tuple of those whose may have. `within` is the execution
     around it, `parent` the application's own braintrust span. One that hands the conversation over
     does so to the `delegate` of that name. `details` are metadata of its end. `placed` is set by the
@@ -41,7 +41,6 @@ class Execution:
         "details",
         "ended",
         "error",
-        "found",
         "kind",
         "name",
         "parent",
@@ -71,7 +70,6 @@ class Execution:
         self.asked_by = asked_by
         self.delegate = delegate
         self.returns: Return = returns
-        self.found = asked_by is not None
         self.started = started
         self.ended: int | None = None
         self.result: object = None

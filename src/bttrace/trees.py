@@ -135,7 +135,7 @@ class Trees:
             execution.name,
             execution.arguments,
             execution.call_id,
-            execution.found,
+            execution.asked_by is not None,
             _keys(execution.asked_by),
             execution.delegate,
             execution.returns,
