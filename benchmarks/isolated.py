@@ -115,7 +115,7 @@ def _figures(
 def _calm(recorder: Recorder, work: Work) -> Reading:
     """Does the work once the writer has nothing to do and sleeps, and waits for it afterwards."""
     for _ in range(1000):
-        if recorder._asleep or recorder._thread is None:
+        if recorder.writer.asleep:
             break
         time.sleep(0.001)
     reading = work()

@@ -23,11 +23,10 @@ class NullSink:
         if self._encodes:
             self.bytes += len(encoded(span.row()))
 
-    def deliver(self) -> float | None:
+    def deliver(self) -> None:
         """Has nothing to do."""
-        return None
 
-    def flush(self, _deadline: float) -> bool:
+    def flush(self, _deadline: float, *, is_last: bool) -> bool:  # noqa: ARG002 - as sinks are called
         """Has nothing to do."""
         return True
 

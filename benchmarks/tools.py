@@ -76,7 +76,7 @@ class Bench:
         """Waits until the writer has nothing to do."""
         self._recorder.flush(10.0)
         for _ in range(1000):
-            if self._recorder._asleep or self._recorder._thread is None:
+            if self._recorder.writer.asleep:
                 break
             time.sleep(0.001)
         gc.collect(0)

@@ -69,10 +69,10 @@ class Collected:
         self.gate.wait(10)
         self.spans.append(span)
 
-    def deliver(self) -> float | None:
-        return None
+    def deliver(self) -> None:
+        pass
 
-    def flush(self, _deadline: float) -> bool:
+    def flush(self, _deadline: float, *, is_last: bool) -> bool:
         return True
 
     def counts(self) -> Counts:

@@ -1,7 +1,7 @@
 """What the environment and the options ask for, checked.
 
-Owns every variable of ours and of Braintrust that bttrace reads, and the two kinds of
-env file. Knows nothing of what is done with a setting. Plain classes and no `typing`,
+Owns every variable of ours and of Braintrust that bttrace reads, and where the env file
+is looked for. Knows nothing of what is done with a setting. Plain classes and no `typing`,
 `dataclasses` or `re`: this module is loaded when a Python starts, where each of those
 costs more than all the rest.
 
@@ -14,7 +14,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Value = str | float | bool | None
 
@@ -52,6 +52,10 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "tools": ("BTTRACE_TOOLS", "paths", None),
     "workflows": ("BTTRACE_WORKFLOWS", "patterns", None),
     "tasks": ("BTTRACE_TASKS", "patterns", None),
+    "mask": ("BTTRACE_MASK", "name", None),
+    "sample_rate": ("BTTRACE_SAMPLE_RATE", "rate", 1.0),
+    "spool": ("BTTRACE_SPOOL", ("on-failure", "always", "off"), "on-failure"),
+    "spool_dir": ("BTTRACE_SPOOL_DIR", "text", None),
     "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
@@ -84,6 +88,10 @@ class Config:
     tools: str | None
     workflows: str | None
     tasks: str | None
+    mask: str | None
+    sample_rate: float
+    spool: str
+    spool_dir: str | None
     discover_tools: bool
     log: str
     environment_type: str | None
@@ -124,7 +132,7 @@ def _exporters(config: Config) -> tuple[tuple[str, ...], str]:
         if config.api_key:
             return ("braintrust",), ""
         return (), "there is no BRAINTRUST_API_KEY and no BTTRACE_EXPORTER"
-    chosen = [name.strip().lower() for name in config.exporter.split(",") if name.strip()]
+    chosen = _parts(config.exporter.lower())
     if "none" in chosen:
         return (), "BTTRACE_EXPORTER is none"
     if "braintrust" in chosen and not config.api_key:
@@ -143,33 +151,90 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     text = str(raw).strip()
     if not text:
         return None, ""
-    low = text.lower()
-    if kind == "bool":
-        return (None, "allowed are true and false") if low not in _TRUE + _FALSE else (low in _TRUE, "")
-    if kind == "seconds":
-        return _seconds(text)
-    if kind == "url":
-        good = low.startswith(("http://", "https://"))
-        return (text.rstrip("/"), "") if good else (None, "it must start with http:// or https://")
-    if kind == "exporters":
-        bad = [name.strip() for name in low.split(",") if name.strip() and name.strip() not in _EXPORTERS]
-        return (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas") if bad else (low, "")
-    if kind in ("names", "paths"):
-        good = all(_names(part, kind) for part in text.split(",") if part.strip())
-        return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
-    if kind == "patterns":
-        good = all(_selects(part) for part in text.split(",") if part.strip())
-        return (text, "") if good else (None, _PATTERNS)
     if isinstance(kind, tuple):
+        low = text.lower()
         return (low, "") if low in kind else (None, f"allowed are {', '.join(kind)}")
+    return _KINDS[kind](text)
+
+
+def _text(text: str) -> tuple[Value, str]:
     return text, ""
 
 
-def _names(part: str, kind: str) -> bool:
-    """Tells whether a part reads `module:ATTRIBUTE`, where a path may have attributes of attributes."""
+def _bool(text: str) -> tuple[Value, str]:
+    low = text.lower()
+    return (low in _TRUE, "") if low in _TRUE + _FALSE else (None, "allowed are true and false")
+
+
+def _url(text: str) -> tuple[Value, str]:
+    good = text.lower().startswith(("http://", "https://"))
+    return (text.rstrip("/"), "") if good else (None, "it must start with http:// or https://")
+
+
+def _exporter_names(text: str) -> tuple[Value, str]:
+    low = text.lower()
+    good = all(part in _EXPORTERS for part in _parts(low))
+    return (low, "") if good else (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas")
+
+
+def _name(text: str) -> tuple[Value, str]:
+    return (text, "") if _is_path(text) else (None, "it must be module:function")
+
+
+def _names(text: str) -> tuple[Value, str]:
+    good = all(_is_path(part) and "." not in part.partition(":")[2] for part in _parts(text))
+    return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
+
+
+def _paths(text: str) -> tuple[Value, str]:
+    good = all(_is_path(part) for part in _parts(text))
+    return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
+
+
+def _patterns(text: str) -> tuple[Value, str]:
+    return (text, "") if all(_selects(part) for part in _parts(text)) else (None, _PATTERNS)
+
+
+def _seconds(text: str) -> tuple[Value, str]:
+    return _number(text, float("inf"), "0 or more seconds")
+
+
+def _rate(text: str) -> tuple[Value, str]:
+    return _number(text, 1.0, "a number from 0 to 1")
+
+
+def _number(text: str, most: float, allowed: str) -> tuple[Value, str]:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    good = 0 <= number <= most and number < float("inf")
+    return (number, "") if good else (None, f"it must be {allowed}")
+
+
+_KINDS: dict[str, Callable[[str], tuple[Value, str]]] = {
+    "text": _text,
+    "bool": _bool,
+    "url": _url,
+    "exporters": _exporter_names,
+    "name": _name,
+    "names": _names,
+    "paths": _paths,
+    "patterns": _patterns,
+    "seconds": _seconds,
+    "rate": _rate,
+}
+
+
+def _parts(text: str) -> list[str]:
+    """Gives what stands between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_path(part: str) -> bool:
+    """Tells whether a part reads `module:ATTRIBUTE`, where the attribute may be one of an attribute."""
     module, _, attribute = part.strip().partition(":")
-    names = module.split(".") + (attribute.split(".") if kind == "paths" else [attribute])
-    return all(name.isidentifier() for name in names)
+    return all(name.isidentifier() for name in (*module.split("."), *attribute.split(".")))
 
 
 def _selects(part: str) -> bool:
@@ -184,16 +249,7 @@ def _selects(part: str) -> bool:
 
 def modules(patterns: str | None) -> list[str]:
     """Gives the modules that patterns name, each once; one that ends in `.*` is every one below."""
-    parts = [part.strip() for part in (patterns or "").split(",")]
-    return list(dict.fromkeys(part.partition(":")[0] for part in parts if part))
-
-
-def _seconds(text: str) -> tuple[Value, str]:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None, "it must be a number of seconds"
-    return (seconds, "") if 0 <= seconds < float("inf") else (None, "it must be 0 or more seconds")
+    return list(dict.fromkeys(part.partition(":")[0] for part in _parts(patterns or "")))
 
 
 def nearest_env_file() -> str | None:
@@ -217,43 +273,12 @@ def _key_from_file(problems: list[str]) -> str | None:
     path = nearest_env_file()
     if path is None:
         return None
-    variables, fault = env_file(path)
+    from .env_file import variables
+
+    found, fault = variables(path)
     if fault:
         problems.append(fault)
-    return variables.get("BRAINTRUST_API_KEY", "").strip() or None
-
-
-def env_file(path: str) -> tuple[dict[str, str], str]:
-    """Gives the variables of an env file, and a problem when it can't be read.
-
-    Lines are `NAME=value` or `export NAME=value`; quotes are taken off, and a `#` after
-    white space starts a comment, as the shell and braintrust 0.47 (`env.py`) have it.
-    """
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
-        why = "it holds a null byte" if "\0" in text else ""
-    except (OSError, UnicodeDecodeError) as fault:
-        why = getattr(fault, "strerror", None) or "it is not UTF-8 text"
-    if why:
-        return {}, f"env file {path!r} can't be read ({why}); check the path and its permissions."
-    variables = {}
-    for line in text.splitlines():
-        name, separator, value = line.strip().partition("=")
-        name = name.removeprefix("export ").strip()
-        if separator and name and not name.startswith("#"):
-            variables[name] = _unquoted(value.strip())
-    return variables, ""
-
-
-def _unquoted(value: str) -> str:
-    quote = value[:1]
-    if quote in ('"', "'") and (end := value.find(quote, 1)) > 0:
-        return value[1:end]
-    for position, character in enumerate(value):
-        if character == "#" and (position == 0 or value[position - 1].isspace()):
-            return value[:position].rstrip()
-    return value
+    return found.get("BRAINTRUST_API_KEY", "").strip() or None
 
 
 def run_workflow(environ: Mapping[str, str]) -> str | None:

@@ -112,8 +112,15 @@ class Counts:
         return f"{told}; attachments: {self.attachments}" if self.attachments else told
 
 
+class Screen(Protocol):
+    """What every span passes before it goes to the sinks."""
+
+    def passed(self, span: Span, parent: object | None) -> Span | None:
+        """Gives the span as the sinks may have it; `None` if they may not. Called on the writer thread."""
+
+
 class Sink(Protocol):
-    """Where finished spans go. All but `counts` is called on the writer thread."""
+    """Where finished spans go. All but `counts` and `flush` is called on the writer thread."""
 
     @property
     def name(self) -> str:
@@ -122,14 +129,17 @@ class Sink(Protocol):
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span, and the application's own braintrust span that it happened in, or `Told`.
 
-        One that is open comes again when it has ended, and then `merges`.
+        One that is open comes again when it has ended, and then `merges`. Never blocks.
         """
 
-    def deliver(self) -> float | None:
-        """Sends what is due; gives the seconds until more is, `None` for not before the next span."""
+    def deliver(self) -> None:
+        """Lets what was written be sent. Never blocks."""
 
-    def flush(self, deadline: float) -> bool:
-        """Sends everything, until the deadline (of `time.monotonic`); tells whether it all went."""
+    def flush(self, deadline: float, *, is_last: bool) -> bool:
+        """Sends everything, until the deadline (of `time.monotonic`); tells whether it all went.
+
+        What is not sent at the last flush of a process is kept elsewhere, or lost.
+        """
 
     def counts(self) -> Counts:
         """Gives what became of the spans so far."""

@@ -18,7 +18,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from .config import RUN_VARIABLE, RUN_WORKFLOW_VARIABLE, env_file, read
+from .config import RUN_VARIABLE, RUN_WORKFLOW_VARIABLE, read
+from .env_file import variables
 from .guard import say
 from .path import folder
 
@@ -122,10 +123,10 @@ def _is_python(program: str) -> bool:
 def _environment(options: argparse.Namespace) -> dict[str, str]:
     environment = dict(os.environ)
     if options.env_file:
-        variables, problem = env_file(options.env_file)
+        found, problem = variables(options.env_file)
         if problem:
             say(problem)
-        for name, value in variables.items():
+        for name, value in found.items():
             environment.setdefault(name, value)
     if options.project:
         environment["BRAINTRUST_PROJECT_NAME"] = options.project

@@ -107,10 +107,10 @@ class _MemorySink:
         with self._lock:
             return merged(self._rows)
 
-    def deliver(self) -> float | None:
-        return None
+    def deliver(self) -> None:
+        pass
 
-    def flush(self, _deadline: float) -> bool:
+    def flush(self, _deadline: float, *, is_last: bool) -> bool:  # noqa: ARG002 - as sinks are called
         return True
 
     def counts(self) -> Counts:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Literal
 
 from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
-from .config import RUN_VARIABLE, Config, env_file, nearest_env_file, run_workflow
-from .contracts import Sink
+from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
+from .contracts import Screen, Sink
 from .environment import environment
 from .guard import guarded, say_once
 from .imports import ImportHook
@@ -69,7 +69,12 @@ class Wiring:
             _show_at_exit(sinks)
         style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
         self.recorder = Recorder(
-            sinks, style, parts.clock or SystemClock(), parts.ids or RandomIds(), settings.exit_timeout
+            sinks,
+            style,
+            parts.clock or SystemClock(),
+            parts.ids or RandomIds(),
+            settings.exit_timeout,
+            _screens(settings),
         )
         self.seams: dict[str, Seam] = {}
         self._connections: dict[str, Connections] = {}
@@ -185,7 +190,9 @@ def _environment(settings: Config) -> Json | None:
     """Gives where this process runs, as the settings say it, then `.env.braintrust`, then the platform."""
     kind, name = settings.environment_type, settings.environment_name
     if not kind and not name and (path := nearest_env_file()):
-        told, _ = env_file(path)  # what is wrong with it was said where the key was looked for
+        from .env_file import variables
+
+        told, _ = variables(path)  # what is wrong with it was said where the key was looked for
         kind, name = told.get("BRAINTRUST_ENVIRONMENT_TYPE"), told.get("BRAINTRUST_ENVIRONMENT_NAME")
     return environment(os.environ, kind, name)
 
@@ -196,6 +203,11 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
             f"{name} {version} is traced in part. Not covered: {not_covered(missing)}; "
             "bttrace.status() names what is missing. The application is not affected."
         )
+
+
+def _screens(_settings: Config) -> list[Screen]:
+    """Gives what every span passes before it goes anywhere, in order."""
+    return []
 
 
 def _sinks(settings: Config) -> list[Sink]:

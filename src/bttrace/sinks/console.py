@@ -32,11 +32,10 @@ class ConsoleSink:
         except OSError:
             self._lost += 1
 
-    def deliver(self) -> float | None:
+    def deliver(self) -> None:
         """Has nothing to do: every span is printed already."""
-        return None
 
-    def flush(self, _deadline: float) -> bool:
+    def flush(self, _deadline: float, *, is_last: bool) -> bool:  # noqa: ARG002 - as sinks are called
         """Has nothing to do: every span is printed already."""
         return self._lost == 0
 

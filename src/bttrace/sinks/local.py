@@ -78,11 +78,10 @@ class JournalSink:
             return told
         return {**told, "path": path.relative_to(self._folder).as_posix()}
 
-    def deliver(self) -> float | None:
+    def deliver(self) -> None:
         """Has nothing to do: every span is in the file already."""
-        return None
 
-    def flush(self, _deadline: float) -> bool:
+    def flush(self, _deadline: float, *, is_last: bool) -> bool:  # noqa: ARG002 - as sinks are called
         """Has nothing to do: every span is in the file already."""
         return self._lost == 0
 

@@ -3,33 +3,28 @@
 Owns the bytes that wait to be uploaded, the key by which rows refer to them, when an
 upload is tried again, and what is given up. An upload is announced, put and reported done.
 
-Uploads run on a thread of their own, which lives only while there is something to upload,
-so that no row ever waits for one; `flush` uploads what is left, until its deadline, on the
-thread that asks.
+Uploads run on a thread of their own, so that no row ever waits for one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 import uuid
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from ..encode import described
-from ..guard import guarded, say_once
+from ..guard import say_once
 from ..model import Attachment, Json
 from .api import BraintrustApi, Refused, Unsuitable
 from .backoff import Backoff
+from .courier import Courier
 from .transport import Unavailable
 
 _WAITING = 1_000  # attachments
 _WAITING_BYTES = 64 * 2**20
 _KEYS = 10_000  # attachments of which it is remembered that they were uploaded, the latest used
-_FLUSH_TRIES = 3
-_TRY_TIMEOUT = 300.0  # seconds that one upload may take outside a flush
-_LOOK = 0.5  # seconds until the writer looks again whether an upload has failed
+_TRY_TIMEOUT = 300.0  # seconds that uploads may take outside a flush
 _DROPPED = "dropped by bttrace: too much was waiting to be uploaded"
 
 
@@ -54,10 +49,8 @@ class Uploads:
         self._keys: OrderedDict[tuple[bytes, str], str] = OrderedDict()
         self._dropped = 0  # counted by the thread that gives references
         self._failed = 0  # counted by the one that uploads
-        self._backoff = Backoff()
         self._refused = False
-        self._thread: threading.Thread | None = None
-        self._runs = guarded(self._run)
+        self._courier = Courier("bttrace-uploads", self._send, lambda: bool(self._waiting), _TRY_TIMEOUT)
 
     @property
     def waiting(self) -> int:
@@ -107,36 +100,14 @@ class Uploads:
         if len(waiting) < _WAITING:
             self._waiting.append(upload)
 
-    def deliver(self) -> float | None:
-        """Lets uploads begin, unless a failure asks for a pause; gives the seconds until to ask again."""
-        if not self._waiting:
-            return None
-        if self._is_running():
-            return _LOOK
-        pause = self._backoff.left()
-        if pause > 0:
-            return pause
-        thread = threading.Thread(target=self._runs, name="bttrace-uploads", daemon=True)
-        try:
-            thread.start()
-            self._thread = thread
-        except RuntimeError:
-            pass  # the interpreter is going down; the flush at exit uploads what waits
-        return _LOOK
+    def rouse(self) -> None:
+        """Lets uploads begin, unless a failure asks for a pause. Never blocks."""
+        if self._waiting:
+            self._courier.rouse()
 
     def flush(self, deadline: float) -> bool:
         """Uploads what waits, trying a few times until the deadline; tells whether it all went."""
-        for _ in range(_FLUSH_TRIES):
-            if self._thread is not None:
-                self._thread.join(max(deadline - time.monotonic(), 0.0))
-            if self._is_running() or not self._waiting:
-                break
-            pause = self._work(deadline)
-            if self._waiting and time.monotonic() + pause >= deadline:
-                break
-            if self._waiting:
-                time.sleep(pause)
-        if self._is_running():
+        if self._waiting and not self._courier.flush(deadline):
             say_once(
                 f"{len(self._waiting)} attachments are not uploaded yet: their host does not answer in time."
             )
@@ -148,29 +119,22 @@ class Uploads:
         while self._waiting:
             self._failed += self._waiting.popleft().fault is None
 
-    def _is_running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def _run(self) -> None:
-        self._work(None)
-
-    def _work(self, deadline: float | None) -> float:
-        """Uploads one after the other; gives the seconds to pause after a failure, 0 without one."""
-        while (upload := next(iter(list(self._waiting)), None)) is not None:
-            until = time.monotonic() + _TRY_TIMEOUT if deadline is None else deadline
+    def _send(self, deadline: float, backoff: Backoff) -> None:
+        """Uploads one after the other."""
+        while not self._courier.is_parked and (upload := next(iter(list(self._waiting)), None)) is not None:
             try:
-                self._upload(upload, until)
+                self._upload(upload, deadline)
             except Unavailable as fault:
                 say_once(f"{fault}: attachments wait and are tried again.", about=f"attachments: {fault}")
-                return self._backoff.failed(fault.retry_after)
+                backoff.failed(fault.retry_after)
+                return
             except Refused as fault:
                 say_once(f"{fault} Attachments are not uploaded until the program is started again.")
                 self.give_up()
-                return 0.0
-            self._backoff.succeeded()
+                return
+            backoff.succeeded()
             if upload in self._waiting:  # it is gone when all was given up meanwhile
                 self._waiting.remove(upload)
-        return 0.0
 
     def _upload(self, upload: _Upload, deadline: float) -> None:
         """Takes one attachment all the way, or says there why it does not come."""

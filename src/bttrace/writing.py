@@ -1,0 +1,123 @@
+"""From what was observed to the sinks: what the writer thread does with each thing it gets.
+
+Owns the trees, the screens that spans pass, and the sinks. Knows neither the queue nor the
+thread. A fault in one span must cost neither its neighbours nor, after a few, all that come
+later: so each step is guarded, and none retires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .clock import Clock, Ids
+from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .executions import Execution
+from .guard import guarded
+from .model import Span
+from .shape import Style
+from .trees import Trees
+
+BEGUN: list[object] = []
+What = list[object] | None
+"""Chunks of a stream, or `BEGUN`, or `None` for what has ended."""
+
+
+class Writing:
+    """Makes spans of observations and hands them to the sinks. All but `flush` is for the writer thread."""
+
+    def __init__(
+        self, sinks: Sequence[Sink], style: Style, clock: Clock, ids: Ids, screens: Sequence[Screen] = ()
+    ) -> None:
+        self.sinks = tuple(sinks)
+        self.trees = Trees(style, clock, ids, self._to_sinks)
+        self._screens = tuple(screens)
+        self._clock = clock
+
+    def take(self, observation: Observation | Execution, what: What) -> None:
+        """Takes one thing that was observed."""
+        _taken(self, observation, what)
+
+    def handle(self, observation: Observation | Execution, what: What) -> None:
+        """Does what `take` guards."""
+        if isinstance(observation, Execution):
+            if what is BEGUN:
+                self.trees.start(observation)
+            else:
+                self.trees.stop(observation)
+        elif what is None:
+            self.trees.finish(observation)
+        elif what is BEGUN:
+            self.trees.begin(observation)
+        else:
+            observation.fold(what)
+
+    def began(self, begun: Begun) -> None:
+        """Takes it that something has begun that will end."""
+        self.trees.begin(begun)
+
+    def finish(self, ended: Ended) -> None:
+        """Makes a span of what has ended."""
+        self.trees.finish(ended)
+
+    def write(self) -> float | None:
+        """Writes the spans that are due, and lets the sinks send; gives the seconds until more are."""
+        pause = _treed(self.trees, self._now())
+        for sink in self.sinks:
+            _delivered(sink)
+        return pause
+
+    def end(self) -> None:
+        """Ends and writes everything that is open."""
+        _abandoned(self.trees, self._now())
+
+    def forget(self) -> None:
+        """Starts anew in a forked child, without what is the parent's."""
+        self.trees.forget()
+        for sink in self.sinks:
+            sink.after_fork()
+
+    def _now(self) -> float:
+        return self._clock.epoch(self._clock.now())
+
+    def _to_sinks(self, span: Span, parent: object) -> None:
+        for screen in self._screens:
+            passed = _screened(screen, span, parent)
+            if passed is None:
+                return
+            span = passed
+        for sink in self.sinks:
+            _written(sink, span, parent)
+
+
+def _take(writing: Writing, observation: Observation | Execution, what: What) -> None:
+    writing.handle(observation, what)
+
+
+def _write(sink: Sink, span: Span, parent: object | None) -> None:
+    sink.write(span, parent)
+
+
+def _screen(screen: Screen, span: Span, parent: object | None) -> Span | None:
+    return screen.passed(span, parent)
+
+
+def _deliver(sink: Sink) -> None:
+    sink.deliver()
+
+
+def _flush(sink: Sink, deadline: float, is_last: bool) -> bool:  # noqa: FBT001 - as `guarded` passes it on
+    return sink.flush(deadline, is_last=is_last)
+
+
+def _leave(observation: Open) -> None:
+    observation.leave()
+
+
+_taken = guarded(_take, retires=False)
+_treed = guarded(Trees.write, retires=False)
+_abandoned = guarded(Trees.abandon, retires=False)
+_screened = guarded(_screen, retires=False)
+_written = guarded(_write, retires=False)
+_delivered = guarded(_deliver, retires=False)
+flushed = guarded(_flush, retires=False)
+left = guarded(_leave, retires=False)
