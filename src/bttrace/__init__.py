@@ -38,6 +38,9 @@ def enable(**options: Option) -> None:
     - `tools`: what holds tools of the application, `"module:attribute"`, several with commas;
     - `workflows` and `tasks`: functions to trace as such, `"module:function"` or `"module:Class.method"`,
       with wildcards, several with commas;
+    - `mask`: a function, `"module:function"`, that every field passes before it leaves the process or touches a disk;
+    - `sample_rate`: the share of traces that is kept, from 0 to 1;
+    - `spool` (`"on-failure"`, `"always"`, `"off"`) and `spool_dir`: whether and where what is not delivered is kept;
     - `discover_tools`: `False` observes no tool functions but those of known registries;
     - `environment_type` (`"ci"`, `"server"`, `"local"`) and `environment_name`: where it runs, told from the
       variables of the best known platforms unless given;
