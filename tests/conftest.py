@@ -10,6 +10,7 @@ import pytest
 
 import bttrace
 from bttrace.environment import SIGNS
+from tests.doors import fresh_spool
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 
@@ -22,6 +23,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_STRANGERS) or name in SIGNS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BTTRACE_STRICT", "1")
+    monkeypatch.setenv("BTTRACE_SPOOL_DIR", fresh_spool())
 
 
 @pytest.fixture(scope="module")
