@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import bttrace
 from bttrace.environment import SIGNS
 from tests.doors import fresh_spool
+from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
+from tests.machines import Machine
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 
@@ -45,6 +48,12 @@ def provider() -> Iterator[ProviderServer]:
 def braintrust_api() -> Iterator[BraintrustServer]:
     with BraintrustServer() as server:
         yield server
+
+
+@pytest.fixture
+def machine(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path) -> Machine:
+    provider.reply(replies.chat("Hello"))
+    return Machine(braintrust_api, provider, tmp_path)
 
 
 @pytest.fixture(autouse=True)

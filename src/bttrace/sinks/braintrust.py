@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,17 @@ _ROW_BYTES = 5 * 2**20  # one such row in a request is less than braintrust 0.47
 _WHOLE = ("input", "output", "metadata", "metrics")
 _ESTATE_TIMEOUT = 1.0  # seconds that the exit may wait for what dead processes left
 _EMPTIED = ("input", "output", "error")  # what a later row of a span may lack, and a merge would keep
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of what dead processes left: `sent` and `lost` spans, `damaged` lines, and what went wrong."""
+
+    sent: int
+    attachments: int
+    damaged: int
+    lost: int
+    trouble: str
 
 
 class BraintrustSink:
@@ -174,6 +186,14 @@ class BraintrustSink:
         self._delivery.finish(deadline)
         if self._uploads is not None:
             self._uploads.finish(deadline)
+
+    def replay(self, deadline: float) -> Replayed:
+        """Sends what dead processes left, trying a few times until the deadline; tells how that went."""
+        self._finish(deadline)
+        uploads, estate = self._uploads, self._estate
+        trouble = self._delivery.trouble or (uploads.trouble if uploads is not None else "")
+        attachments = uploads.inherited if uploads is not None else 0
+        return Replayed(estate.sent, attachments, estate.damaged, estate.lost, trouble)
 
     def counts(self) -> Counts:
         """Gives what arrived, what waits, what is on disk, and what is lost."""

@@ -226,6 +226,7 @@ class Delivery:
 
     def _refuse(self, message: str) -> None:
         self.refused = True
+        self.trouble = message
         self._estate.close()
         self._then()
         kept = f"; until then spans are kept in {self._spool.folder}" if self._spool.is_on else ""

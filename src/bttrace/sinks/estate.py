@@ -20,7 +20,7 @@ Adopt = Callable[[Path, Held], object]
 
 
 class Estate:
-    """`sent`, `lost`, `damaged` and `left` count the rows of others."""
+    """`sent`, `lost` and `left` count the spans of others, `damaged` lines of their files."""
 
     def __init__(self, destination: Destination | None, adopt: Adopt) -> None:
         self.sent = 0
@@ -33,6 +33,7 @@ class Estate:
         self._paths: deque[Path] = deque()
         self._held: Held | None = None
         self._loaded: Loaded | None = None
+        self._counted: set[int] = set()  # hashes of ids: a span can be in several segments of a folder
 
     def look(self) -> bool:
         """Looks, without waiting long, whether anything is there that others left, or still need."""
@@ -94,10 +95,13 @@ class Estate:
     def done(self, loaded: Loaded) -> None:
         """Takes it that rows of a segment arrived, or are lost."""
         self.lost += len(loaded.lost)
+        known = len(self._counted)
+        self._counted.update(map(hash, loaded.sent))
+        self.sent += len(self._counted) - known
         loaded.lost.clear()
+        loaded.sent.clear()
         if len(loaded):
             return
-        self.sent += loaded.sent
         self._loaded = None
         try:
             loaded.path.unlink(missing_ok=True)
@@ -107,6 +111,7 @@ class Estate:
     def _leave(self, held: Held) -> None:
         """Hands on the attachments of a folder whose segments are done with."""
         self._held = None
+        self._counted.clear()
         for part in held.files(PART):
             part.unlink(missing_ok=True)
         if held.tidy():

@@ -131,7 +131,7 @@ class Loaded:
         self.damaged = 0
         self.project_id: str | None = None
         self.project_name: str | None = None
-        self.sent = 0
+        self.sent: list[str] = []  # ids of those that were let go of
         self.lost: list[str] = []
         self._rows: dict[str, Row] = {}
         replaced = segment.replaced if segment is not None else ()
@@ -165,10 +165,8 @@ class Loaded:
         """Lets go of rows."""
         for row in rows:
             del self._rows[row.identity]
-        if sent:
-            self.sent += len(rows)
-        else:
-            self.lost += [row.identity for row in rows]
+        gone = self.sent if sent else self.lost
+        gone += [row.identity for row in rows]
 
     def replace(self, row: Row, data: bytes) -> None:
         """Puts less in a row's place."""

@@ -40,7 +40,7 @@ class Spool:
         self._lock = threading.Lock()
         if self.is_on:
             try:
-                self.destination = Destination(config)
+                self.destination = Destination.of(config)
             except (OSError, Unusable) as fault:
                 self._switch_off(str(fault))
 

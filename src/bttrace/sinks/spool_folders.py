@@ -65,17 +65,19 @@ class Held:
 
 
 class Destination:
-    """The folder of one destination. Nothing is touched before it is asked for.
+    """The folder of one destination. Nothing is touched before it is asked for."""
 
-    Making it raises `OSError` and `Unusable`, where no folder can be named.
-    """
+    def __init__(self, path: Path) -> None:
+        self.root = path.parent
+        self.path = path
 
-    def __init__(self, config: Config) -> None:
-        self.root = root(config)
+    @classmethod
+    def of(cls, config: Config) -> Destination:
+        """Gives where a session's rows go; raises `OSError` and `Unusable` where no folder can be named."""
         # Not the key, which is a secret, and may change.
         told = [config.app_url, config.api_url, config.org_name, config.project_id or config.project]
         told.append("id" if config.project_id else "name")
-        self.path = self.root / hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        return cls(_root(config) / hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16])
 
     def names(self) -> list[str]:
         """Gives the folders of processes, living and dead, oldest first."""
@@ -137,7 +139,7 @@ class Destination:
             raise Unusable("there is no spool on this system: what is not delivered by the exit is lost.")
 
 
-def root(config: Config) -> Path:
+def _root(config: Config) -> Path:
     """Gives the folder of all destinations; raises `OSError` and `Unusable`."""
     state = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(state):  # noqa: PTH117 - then it counts for nothing, as its specification has it

@@ -63,6 +63,7 @@ class Uploads:
     def __init__(self, api: BraintrustApi, spool: Spool) -> None:
         self.sent = 0
         self.kept = 0
+        self.inherited = 0  # of dead processes, that were uploaded
         self.trouble = ""  # what the last failure was, unless all is well since
         self._api = api
         self._spool = spool
@@ -232,6 +233,7 @@ class Uploads:
             if upload.fault is None:
                 api.report(upload.reference, None, deadline)
                 self.sent += upload.held is None
+                self.inherited += upload.held is not None
                 return
         except Unsuitable as unsuitable:
             if upload.fault is None:
