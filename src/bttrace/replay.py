@@ -107,7 +107,8 @@ def _left(path: Path) -> _Left:
             project = _named(loaded.project_id, loaded.project_name)
         spans += len(ids)
         attachments += len(held.files(ATTACHMENT))
-        held.let_go()
+        if not held.tidy():
+            held.let_go()
     return _Left(project, spans, attachments, owned)
 
 

@@ -38,7 +38,7 @@ _EMPTIED = ("input", "output", "error")  # what a later row of a span may lack, 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of what dead processes left: `sent` and `lost` spans, `damaged` lines, and what went wrong."""
+    """What became of what dead processes left: spans, attachments, lines, and what went wrong."""
 
     sent: int
     attachments: int
