@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,12 +272,8 @@ def test_a_forked_child_has_no_part_in_its_parents_spool(
         try:
             sink.after_fork()
             sink.write(_span("child", 2), None)
-            locks = [
-                os.readlink(f"/proc/self/fd/{fd}")
-                for fd in os.listdir("/proc/self/fd")
-                if int(fd) > 2 and os.path.exists(f"/proc/self/fd/{fd}")
-            ]
-            os.write(writer, json.dumps([name for name in locks if name.endswith("lock")]).encode())
+            opened = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
+            os.write(writer, json.dumps([name for name in opened if name.endswith("/lock")]).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -292,3 +289,46 @@ def test_a_forked_child_has_no_part_in_its_parents_spool(
     assert _outputs(braintrust_api) == {"child": 2}
     assert _flushed(sink, is_last=True)
     assert _outputs(braintrust_api) == {"child": 2, "parent": 1}
+
+
+@MODES
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_every_span_arrives_as_it_was_last(
+    braintrust_api: BraintrustServer, sinks: Sinks, monkeypatch: pytest.MonkeyPatch, mode: str, seed: int
+) -> None:
+    for name, value in {"waiting._ROWS": 12, "waiting.ROWS": 4, "segments.ROWS": 4, "spool.ROWS": 4}.items():
+        monkeypatch.setattr(f"bttrace.sinks.{name}", value)
+    monkeypatch.setattr("bttrace.sinks.backoff._PAUSES", (0.001,))
+    dice = random.Random(seed)
+    sink = sinks.sink(spool=mode)
+    last: dict[str, int] = {}
+    recent: list[str] = []
+    for number in range(1_500):
+        again = bool(recent) and dice.random() < 0.4
+        name = dice.choice(recent[-30:]) if again else f"{number}"
+        recent += [] if again else [name]
+        sink.write(_span(name, number, again=again, ended=dice.random() < 0.5), None)
+        last[name] = number
+        if dice.random() < 0.3:
+            sink.deliver()
+        if dice.random() < 0.02:
+            braintrust_api.heal()
+            if dice.random() < 0.6:
+                stored = dice.random() < 0.5
+                braintrust_api.fault("/v1/project_logs", status=503, times=dice.randint(1, 20), stored=stored)
+        if dice.random() < 0.004:
+            _flushed(sink, 0.05, is_last=True)
+            sink.close()
+            sink = sinks.sink(spool=mode)
+            recent.clear()  # no span goes on in another process
+        if dice.random() < 0.1:
+            time.sleep(0.002)
+    braintrust_api.heal()
+    while not _flushed(sink, is_last=True) and sink.counts().waiting:
+        pass
+    sink.close()
+    heir = sinks.sink()
+    assert _flushed(heir, is_last=True)
+    assert _outputs(braintrust_api) == last
+    assert braintrust_api.clashes == []
+    assert sinks.files == []

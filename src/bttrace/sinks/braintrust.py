@@ -160,26 +160,21 @@ class BraintrustSink:
     def _leave(self) -> None:
         """Leaves what was not delivered to the next process, and says so."""
         uploads = self._uploads
-        spans = len(self._waiting) + self._spool.spans
-        attachments = 0 if uploads is None else uploads.waiting
         trouble = self._delivery.trouble or (uploads.trouble if uploads is not None else "")
-        lost = sum(self._keep())
-        if not spans and not attachments:
+        lost_rows, lost_uploads = self._keep()
+        spans = self._spool.spans
+        attachments = 0 if uploads is None else uploads.kept
+        lost, kept = lost_rows + lost_uploads, spans + attachments
+        if not lost and not kept:
             return
-        counted = ((spans, "span"), (attachments, "attachment"))
-        told = " and ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counted if count)
-        one = spans + attachments == 1
-        begun = (
-            f"{trouble or f'{self._delivery.host} does not answer in time'}: "
-            f"{told} {'was' if one else 'were'} not delivered by the exit and {'is' if one else 'are'}"
-        )
+        begun = f"{trouble or f'{self._delivery.host} does not answer in time'}: "
         if lost:
-            say_once(f"{begun} lost. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.")
-        else:
-            say_once(
-                f"{begun} kept in {self._spool.folder}; "
-                "the next start delivers them, or python -m bttrace.replay."
-            )
+            told = f"{_told(lost_rows, lost_uploads)} not delivered by the exit and {_are(lost)} lost"
+            say_once(f"{begun}{told}. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.")
+        if kept:
+            told = f"{_told(spans, attachments)} not delivered by the exit and {_are(kept)} kept"
+            where = f"in {self._spool.folder}; the next start delivers them, or python -m bttrace.replay"
+            say_once(f"{begun}{told} {where}.")
 
     def _finish(self, deadline: float) -> None:
         """Sends what dead processes left, for which the exit waits not long."""
@@ -208,6 +203,8 @@ class BraintrustSink:
         self.adopted.forget()
         self._spool.forget()
         self._estate.close()
+        if self._uploads is not None:
+            self._uploads.forget()
         self._start()
 
     def close(self) -> None:
@@ -215,6 +212,17 @@ class BraintrustSink:
         self._keep()
         self._delivery.close()
         self._spool.close()
+
+
+def _told(spans: int, attachments: int) -> str:
+    """Gives how many there were, with the verb."""
+    counted = ((spans, "span"), (attachments, "attachment"))
+    told = " and ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counted if count)
+    return f"{told} {'was' if spans + attachments == 1 else 'were'}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _event(span: Span, *, merges: bool) -> Json:

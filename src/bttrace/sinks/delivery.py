@@ -59,7 +59,7 @@ class Delivery:
             self.waits,
             _TRY_TIMEOUT,
             idles=self._idles,
-            prepare=self.connected,
+            prepare=self._prepare,
         )
 
     @property
@@ -118,12 +118,19 @@ class Delivery:
         if self._api is not None:
             self._api.close()
 
+    def _prepare(self) -> None:
+        """Connects, if there is anything to send, of which much that others have is not ours to take."""
+        if self.waits() or (self._idles() and self._estate.claimed() is not None):
+            self.connected()
+
     def _send(self, deadline: float, backoff: Backoff) -> None:
         """Sends batch after batch."""
+        if self._api is None:
+            return
         from .api import Refused, Unsuitable
         from .transport import Unavailable
 
-        api = self.connected()
+        api = self._api
         try:
             while not self._courier.is_parked and (load := self._load(api, deadline)) is not None:
                 batch = load.batch(self._batch_rows, _BATCH_BYTES)

@@ -45,26 +45,27 @@ class Estate:
         """Tells whether there may be more to deliver."""
         return bool(self._names or self._held)
 
+    def claimed(self) -> Held | None:
+        """Gives the folder that is taken over, or takes over the next whose owner is dead, if any is."""
+        while self._held is None and self._names and self._destination is not None:
+            held = self._destination.claim(self._names.popleft())
+            if held is not None and not held.tidy():
+                self._held = held
+                self._paths.extend(held.files(SUFFIX))
+        return self._held
+
     def load(self, project: Callable[[], str]) -> Loaded | None:
         """Gives the oldest segment, the same one until it is `done` with; `None` when there is no more.
 
         One that is for another project of that name than ours is left alone.
         """
-        while self._loaded is None and self.waits():
-            if self._held is None:
-                self._claim(self._names.popleft())
-            elif self._paths:
+        while self._loaded is None and (held := self.claimed()) is not None:
+            if self._paths:
                 self._read(self._paths[0], project)
                 self._paths.popleft()
             else:
-                self._leave(self._held)
+                self._leave(held)
         return self._loaded
-
-    def _claim(self, name: str) -> None:
-        held = self._destination.claim(name) if self._destination is not None else None
-        if held is not None:
-            self._held = held
-            self._paths.extend(held.files(SUFFIX))
 
     def _read(self, path: Path, project: Callable[[], str]) -> None:
         try:

@@ -51,11 +51,11 @@ def oldest(rows: Iterable[Row], count: int, size: int) -> list[Row]:
 class Segment:
     """A segment of this process.
 
-    `spans` are those of which the last row that there is stands here and nowhere else. `replaced`
-    are ids of rows in it that shall not be sent any more, because later ones were or will be.
+    `spans` are those of which the last row that there is stands here and nowhere else. `skipped`
+    are ids of rows in it that shall not be sent any more: they were, or later ones were or will be.
     """
 
-    __slots__ = ("_file", "done", "fate", "number", "path", "replaced", "size", "spans", "written")
+    __slots__ = ("_file", "done", "fate", "number", "path", "size", "skipped", "spans", "written")
 
     def __init__(self, path: Path, number: int, header: Json) -> None:
         """Makes the file; raises `OSError`."""
@@ -65,7 +65,7 @@ class Segment:
         self.spans = 0
         self.written = 0  # rows; counted by whoever holds the spool's lock
         self.done = 0  # those that need no file any more; counted by whoever holds the lock of what waits
-        self.replaced: set[str] = set()
+        self.skipped: set[str] = set()
         self.size = 0
         self._file: int | None = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -101,9 +101,9 @@ class Segment:
             raise
         self.size += len(lines)
 
-    def replace(self, identity: str) -> None:
-        """Takes it that a later row of a span stands elsewhere, and waits to be sent."""
-        self.replaced.add(identity)
+    def skip(self, identity: str) -> None:
+        """Takes it that a row arrived, or is lost, or that a later one of its span waits to be sent."""
+        self.skipped.add(identity)
         self.done += 1
 
     def seal(self) -> None:
@@ -134,7 +134,7 @@ class Loaded:
         self.sent: list[str] = []  # ids of those that were let go of
         self.lost: list[str] = []
         self._rows: dict[str, Row] = {}
-        replaced = segment.replaced if segment is not None else ()
+        skipped = segment.skipped if segment is not None else ()
         for line in path.read_bytes().splitlines():
             parsed = _parsed(line)
             if parsed is not None and "bttrace_spool" in parsed:
@@ -142,7 +142,7 @@ class Loaded:
                 self.project_name = _text(parsed.get("project_name"))
             elif parsed is None or not isinstance(identity := parsed.get("id"), str):
                 self.damaged += 1
-            elif identity not in replaced:
+            elif identity not in skipped:
                 self._take(Row(identity, line, bool(parsed.get("_is_merge")), segment), parsed)
 
     def _take(self, row: Row, parsed: Json) -> None:

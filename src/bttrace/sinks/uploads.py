@@ -178,9 +178,11 @@ class Uploads:
         kept = lost = 0
         while self._waiting:
             upload = self._waiting.popleft()
-            if upload.held is not None or upload.fault is not None:
+            if upload.held is not None:
+                upload.held.let_go()
+            elif upload.fault is not None:
                 continue
-            if self._keep(upload):
+            elif self._keep(upload):
                 kept += 1
             else:
                 lost += 1
@@ -188,6 +190,12 @@ class Uploads:
         self.kept += kept
         self._failed += lost
         return kept, lost
+
+    def forget(self) -> None:
+        """Lets go, in a forked child, of folders that the parent holds."""
+        for upload in list(self._waiting):
+            if upload.held is not None:
+                upload.held.let_go()
 
     def give_up(self) -> None:
         """Lets go of what waits, and takes nothing more."""

@@ -49,7 +49,9 @@ class Waiting:
             else:
                 self._bytes -= len(before.data)
                 if before.segment is not None:
-                    before.segment.replace(row.identity)
+                    before.segment.skip(row.identity)
+            if row.segment is not None:
+                row.segment.skipped.discard(row.identity)  # an earlier row of it was there
             self._bytes += len(row.data)
             self._rows[row.identity] = row
 
@@ -117,7 +119,7 @@ class Waiting:
                     continue
                 self._remove(row)
                 if row.segment is not None:
-                    row.segment.done += 1
+                    row.segment.skip(row.identity)
                 if sent:
                     self._tally.count_sent()
                 else:
