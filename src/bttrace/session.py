@@ -8,6 +8,7 @@ application imports the first SDK.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from _thread import allocate_lock
@@ -42,6 +43,7 @@ class Session:
     def start(self) -> None:
         """Waits for the SDKs to be imported, and patches those that were."""
         self._hook.install()
+        atexit.register(_ended, self)
         for sdk in SDKS:
             self._hook.watch(sdk, self._imported)
         self._hook.watch_part("_base_client", self._part_imported)
@@ -104,7 +106,13 @@ class Session:
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
         self._hook.remove()
+        atexit.unregister(_ended)
         return self.wiring.undo(self.settings.exit_timeout) if self.wiring is not None else []
+
+    def end(self) -> None:
+        """Comes to rest at the exit of the process, after the application's own exit handlers."""
+        if self.wiring is not None:
+            self.wiring.recorder.end()
 
     def introduction(self) -> str:
         """Gives the line that says what is traced and where it goes."""
@@ -162,6 +170,7 @@ def _flush(timeout: float) -> bool:
 
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
+_ended = guarded(Session.end)
 enable = guarded(_enable, retires=False)
 disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)

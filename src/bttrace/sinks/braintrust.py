@@ -49,6 +49,10 @@ class BraintrustSink:
             "project_name": None if self._config.project_id else self._config.project,
         }
 
+    def prepare(self) -> None:
+        """Lets the project be found before there is a row for it."""
+        self._delivery.prepare()
+
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..guard import guarded
-from ..worker import Worker
+from ..worker import Worker, acting
 from .backoff import Backoff
 
 _TRIES = 3  # of one flush
@@ -61,7 +61,8 @@ class Courier:
         if self._worker.is_alive():
             haste.done.wait(max(deadline - time.monotonic(), 0.0))
         else:
-            self._work()
+            with acting():
+                self._work()
         return not self._waits()
 
     def end(self, timeout: float) -> None:

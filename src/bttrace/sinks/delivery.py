@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..config import Config
@@ -37,7 +38,8 @@ class Delivery:
         self._then = then
         self._batch_rows = _BATCH_ROWS
         self._api: BraintrustApi | None = None
-        self._courier = Courier("bttrace-delivery", self._send, lambda: bool(waiting), _TRY_TIMEOUT)
+        self._prepares = False
+        self._courier = Courier("bttrace-delivery", self._send, self._waits, _TRY_TIMEOUT)
 
     @property
     def project_id(self) -> str | None:
@@ -50,6 +52,15 @@ class Delivery:
 
         self._api = self._api or BraintrustApi(self._config)
         return self._api
+
+    def prepare(self) -> None:
+        """Lets the project be found. Never blocks."""
+        self.connected()
+        self._prepares = True
+        self._courier.rouse()
+
+    def _waits(self) -> bool:
+        return self._prepares or bool(self._waiting)
 
     def rouse(self) -> None:
         """Lets what waits be sent. Never blocks."""
@@ -74,6 +85,10 @@ class Delivery:
         from .transport import Unavailable
 
         api = self.connected()
+        if self._prepares:
+            self._prepares = False
+            with suppress(Refused, Unavailable):  # what is wrong is said of the first rows
+                api.prepare(deadline)
         while not self._courier.is_parked and (batch := self._waiting.batch(self._batch_rows, _BATCH_BYTES)):
             try:
                 confirmed = api.insert([row.data for row in batch], deadline)
