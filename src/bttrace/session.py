@@ -8,7 +8,6 @@ application imports the first SDK.
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from _thread import allocate_lock
@@ -42,6 +41,8 @@ class Session:
 
     def start(self) -> None:
         """Waits for the SDKs to be imported, and patches those that were."""
+        import atexit  # a built-in module, which a start-up without a key does not need
+
         self._hook.install()
         atexit.register(_ended, self)
         for sdk in SDKS:
@@ -105,6 +106,8 @@ class Session:
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
+        import atexit
+
         self._hook.remove()
         atexit.unregister(_ended)
         return self.wiring.undo(self.settings.exit_timeout) if self.wiring is not None else []
