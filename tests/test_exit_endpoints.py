@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from tests.exits.endings import OVER, Ending, endings
+from tests.exits.endings import OVER, PRELUDE, Ending, endings
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat
@@ -58,7 +57,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ending
         folder = tmp_path_factory.mktemp("exits")
         spool = {"BTTRACE_EXIT_TIMEOUT": str(TIMEOUT), "BTTRACE_SPOOL_DIR": str(folder / "spool")}
         programs = [
-            ("print(ask())\n" + OVER, {**env, **(spool if env else {})}) for env in variables.values()
+            (PRELUDE + "print(ask())\n" + OVER, {**env, **(spool if env else {})})
+            for env in variables.values()
         ]
         yield dict(zip(variables, endings(programs, provider, folder), strict=True))
 

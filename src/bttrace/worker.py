@@ -84,7 +84,7 @@ class Worker:
         """Wakes the thread, or starts it. Never blocks."""
         if at_once:
             self._hurried = True
-        self.asleep = False
+        self.asleep = self._ended and self._thread is None
         if self._thread is None and not self._ended:
             self._start()
         try:

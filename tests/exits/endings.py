@@ -1,6 +1,7 @@
 """Programs that make calls and end, each bare and under bttrace, and what is compared of the two."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from tests.doors import PYTHON, environment
 from tests.loopback.provider import ProviderServer
 
+_ADDRESS = re.compile("0x[0-9a-f]+")
 FORKED = Path(__file__).parent / "forked.py"
 PRELUDE = """
 import os, sys, time, openai
@@ -45,16 +47,17 @@ class Ending:
 
     @property
     def seen(self) -> tuple[int, str, str]:
-        """What the application's user sees of it, but for what bttrace logged."""
+        """What the application's user sees of it, but for addresses in memory and what bttrace logged."""
         err = [line for line in self.err.splitlines() if not line.startswith("bttrace: ")]
-        return self.code, self.out.partition("over ")[0], "\n".join(err)
+        out = self.out.partition("over ")[0]
+        return self.code, _ADDRESS.sub("0x", out), _ADDRESS.sub("0x", "\n".join(err))
 
 
 def endings(
     programs: Sequence[tuple[str, Mapping[str, str]]], provider: ProviderServer, cwd: Path, at_once: int = 4
 ) -> list[Ending]:
-    """Runs programs, a few at a time; each is code to follow the prelude, and the variables that it has."""
-    cases = [{"code": PRELUDE + code, "env": {**provider.env(), **env}} for code, env in programs]
+    """Runs programs, a few at a time; each is its code, and the variables that it has."""
+    cases = [{"code": code, "env": {**provider.env(), **env}} for code, env in programs]
     done = subprocess.run(
         [PYTHON, FORKED, str(at_once)],
         input=json.dumps(cases),

@@ -6,6 +6,7 @@ Each program has a list's place: its `code`, and its `env`. It ends as a program
 script, or wherever it wants. Printed is how each ended: exit code, output, and the reading of the monotonic clock then.
 """
 
+import gc
 import json
 import os
 import signal
@@ -15,6 +16,10 @@ import time
 
 import openai  # noqa: F401 - so that the programs need not load it
 
+import bttrace.sinks.api
+import bttrace.sinks.uploads
+import bttrace.wiring  # noqa: F401 - nor this, which does nothing until it is told to
+
 LIMIT = 20  # seconds; a program that takes longer hangs, and is killed
 
 programs = json.load(sys.stdin)
@@ -22,6 +27,7 @@ ends: list[tuple[int, str, str, float]] = [(0, "", "", 0.0)] * len(programs)
 running: dict[int, int] = {}
 outs = [(tempfile.TemporaryFile(), tempfile.TemporaryFile()) for _ in programs]  # noqa: SIM115 - for the children
 mine = None
+gc.freeze()  # the end of a process need not look through what is loaded here
 
 
 def reap() -> None:
