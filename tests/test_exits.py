@@ -128,7 +128,7 @@ def test_a_process_ends_as_without_us(
         hooked = {**braintrust_api.env(), "BRAINTRUST_PROJECT_NAME": name, "BTTRACE_SPOOL_DIR": str(tmp_path)}
         programs += [(code, {}), (code, hooked)]
     ended = endings(programs, provider, tmp_path)
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for (name, way), bare, hooked_end in zip(WAYS.items(), ended[::2], ended[1::2], strict=True):
         told = len(braintrust_api.rows(name))
         if hooked_end.seen != bare.seen or hooked_end.said or bare.code != way.exit_code:
