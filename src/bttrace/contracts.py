@@ -126,6 +126,9 @@ class Sink(Protocol):
     def name(self) -> str:
         """Gives the exporter's name."""
 
+    def prepare(self) -> None:
+        """Gets ready, because spans will come. Never blocks."""
+
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span, and the application's own braintrust span that it happened in, or `Told`.
 

@@ -41,7 +41,10 @@ class Session:
 
     def start(self) -> None:
         """Waits for the SDKs to be imported, and patches those that were."""
+        import atexit  # a built-in module, which a start-up without a key does not need
+
         self._hook.install()
+        atexit.register(_ended, self)
         for sdk in SDKS:
             self._hook.watch(sdk, self._imported)
         self._hook.watch_part("_base_client", self._part_imported)
@@ -103,8 +106,16 @@ class Session:
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
+        import atexit
+
         self._hook.remove()
+        atexit.unregister(_ended)
         return self.wiring.undo(self.settings.exit_timeout) if self.wiring is not None else []
+
+    def end(self) -> None:
+        """Comes to rest at the exit of the process, after the application's own exit handlers."""
+        if self.wiring is not None:
+            self.wiring.recorder.end()
 
     def introduction(self) -> str:
         """Gives the line that says what is traced and where it goes."""
@@ -162,6 +173,7 @@ def _flush(timeout: float) -> bool:
 
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
+_ended = guarded(Session.end)
 enable = guarded(_enable, retires=False)
 disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)

@@ -33,6 +33,11 @@ class Writing:
         self._screens = tuple(screens)
         self._clock = clock
 
+    def prepare(self) -> None:
+        """Lets the sinks get ready."""
+        for sink in self.sinks:
+            _prepared(sink)
+
     def take(self, observation: Observation | Execution, what: What) -> None:
         """Takes one thing that was observed."""
         _taken(self, observation, what)
@@ -101,6 +106,10 @@ def _screen(screen: Screen, span: Span, parent: object | None) -> Span | None:
     return screen.passed(span, parent)
 
 
+def _prepare(sink: Sink) -> None:
+    sink.prepare()
+
+
 def _deliver(sink: Sink) -> None:
     sink.deliver()
 
@@ -118,6 +127,7 @@ _treed = guarded(Trees.write, retires=False)
 _abandoned = guarded(Trees.abandon, retires=False)
 _screened = guarded(_screen, retires=False)
 _written = guarded(_write, retires=False)
+_prepared = guarded(_prepare, retires=False)
 _delivered = guarded(_deliver, retires=False)
 flushed = guarded(_flush, retires=False)
 left = guarded(_leave, retires=False)

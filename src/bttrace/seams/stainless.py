@@ -196,6 +196,8 @@ class Seam:
         if found is None:
             return None
         endpoint, placed = found
+        if self._recorder.is_idle:
+            self._recorder.expect()
         call = Call(self._shared, endpoint, placed, client)
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
