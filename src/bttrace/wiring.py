@@ -22,7 +22,7 @@ from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink
-from .environment import environment
+from .environment import environment, freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
 from .model import Json, Provider
@@ -40,6 +40,7 @@ from .sinks.neighbours import Tracers
 
 if TYPE_CHECKING:
     from .registries.row import Registry
+    from .sampling import Sampling
     from .seams.connections import Connections
     from .seams.declared import Declared
     from .seams.tools import Tools
@@ -68,14 +69,19 @@ class Wiring:
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
             _show_at_exit(sinks)
         style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
+        self.sampling = _sampling(settings)
         self.recorder = Recorder(
             sinks,
             style,
             parts.clock or SystemClock(),
             parts.ids or RandomIds(),
             settings.exit_timeout,
-            _screens(settings),
+            _screens(settings, self.sampling),
         )
+        if freezes(os.environ):
+            from .serverless import Promptness
+
+            self.recorder.promptness = Promptness(self.recorder)
         self.seams: dict[str, Seam] = {}
         self._connections: dict[str, Connections] = {}
         self._hook = hook
@@ -205,9 +211,21 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
         )
 
 
-def _screens(_settings: Config) -> list[Screen]:
+def _screens(_settings: Config, sampling: Sampling | None) -> list[Screen]:
     """Gives what every span passes before it goes anywhere, in order."""
-    return []
+    screens: list[Screen] = []
+    if sampling is not None:
+        screens.append(sampling)
+    return screens
+
+
+def _sampling(settings: Config) -> Sampling | None:
+    """Gives what leaves traces out, unless all are kept."""
+    if settings.sample_rate >= 1:
+        return None
+    from .sampling import Sampling
+
+    return Sampling(settings.sample_rate)
 
 
 def _sinks(settings: Config) -> list[Sink]:

@@ -16,6 +16,14 @@ from .guard import guarded
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for a thread of ours to stand still
 
 
+_OURS = "bttrace-"  # how the names of all such threads begin
+
+
+def is_ours() -> bool:
+    """Tells whether the code runs on a thread of ours."""
+    return threading.current_thread().name.startswith(_OURS)
+
+
 def _nothing() -> bool:
     return False
 

@@ -33,11 +33,11 @@ class Writing:
         self._screens = tuple(screens)
         self._clock = clock
 
-    def take(self, observation: Observation | Execution, what: What) -> None:
-        """Takes one thing that was observed."""
-        _taken(self, observation, what)
+    def take(self, observation: Observation | Execution, what: What) -> bool:
+        """Takes one thing that was observed; tells whether it has ended and asks for tools."""
+        return bool(_taken(self, observation, what))
 
-    def handle(self, observation: Observation | Execution, what: What) -> None:
+    def handle(self, observation: Observation | Execution, what: What) -> bool:
         """Does what `take` guards."""
         if isinstance(observation, Execution):
             if what is BEGUN:
@@ -45,11 +45,12 @@ class Writing:
             else:
                 self.trees.stop(observation)
         elif what is None:
-            self.trees.finish(observation)
+            return self.trees.finish(observation)
         elif what is BEGUN:
             self.trees.begin(observation)
         else:
             observation.fold(what)
+        return False
 
     def began(self, begun: Begun) -> None:
         """Takes it that something has begun that will end."""
@@ -89,8 +90,8 @@ class Writing:
             _written(sink, span, parent)
 
 
-def _take(writing: Writing, observation: Observation | Execution, what: What) -> None:
-    writing.handle(observation, what)
+def _take(writing: Writing, observation: Observation | Execution, what: What) -> bool:
+    return writing.handle(observation, what)
 
 
 def _write(sink: Sink, span: Span, parent: object | None) -> None:

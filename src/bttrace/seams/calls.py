@@ -121,6 +121,8 @@ class Call:
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
+        if recorder.promptness is not None:
+            recorder.promptness.began(self)
 
     def is_handed_on(self, to: Shared) -> bool:
         """Tells whether a request of another SDK is this call's own: it has made none itself yet."""
@@ -170,6 +172,8 @@ class Call:
             if self.chunks:
                 self.hand_over()
         self._recorder.put(self)
+        if self._recorder.promptness is not None:  # one that was dropped, a finalizer may have ended
+            self._recorder.promptness.ended(self, waits=stream_end != "dropped")
 
     def leave(self) -> None:
         """Ends a call whose stream nobody will read on."""
