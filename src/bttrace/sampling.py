@@ -22,7 +22,7 @@ _BYTES = 8  # of a digest, that are compared with the rate
 
 
 class Sampling:
-    """Lets the share `rate` of the traces pass. For one thread: the writer's.
+    """Lets the share `rate` of the traces pass. `passed` is for one thread: the writer's.
 
     `left_out` counts the spans that did not.
     """
@@ -39,13 +39,19 @@ class Sampling:
         self.left_out += not span.merges
         return None
 
+    def is_left_out(self, trace: str) -> bool:
+        """Tells whether a trace is left out, or will be, as far as that is known. Called on any thread."""
+        kept = self._kept.get(trace)
+        return not (self._is_below(trace) if kept is None else kept)
+
     def _keeps(self, span: Span) -> bool:
         trace = span.root_span_id
-        kept = self._kept.pop(trace, None)
+        kept = self._kept.get(trace)
         if kept is None:
             session = None if span.parents else span.metadata.get("session_id")
             kept = self._is_below(session if isinstance(session, str) and session else trace)
         self._kept[trace] = kept
+        self._kept.move_to_end(trace)
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
         return kept

@@ -92,7 +92,7 @@ class Wiring:
             self.recorder.exit_sooner,
             to_braintrust=to_braintrust,
             api_url=settings.api_url,
-            nesting=_nesting(settings, sinks) if to_braintrust else None,
+            nesting=_nesting(settings, sinks, self.sampling) if to_braintrust else None,
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
@@ -246,13 +246,14 @@ def _sinks(settings: Config) -> list[Sink]:
     return sinks
 
 
-def _nesting(settings: Config, sinks: Sequence[Sink]) -> Nesting | None:
+def _nesting(settings: Config, sinks: Sequence[Sink], sampling: Sampling | None) -> Nesting | None:
     """Gives what lets the application's spans hang in ours, if these go to Braintrust."""
     from .sinks.braintrust import BraintrustSink
     from .sinks.nesting import Nesting
 
     home = next((sink for sink in sinks if isinstance(sink, BraintrustSink)), None)
-    return None if home is None else Nesting(home, settings.api_key)
+    is_left_out = None if sampling is None else sampling.is_left_out
+    return None if home is None else Nesting(home, settings.api_key, is_left_out)
 
 
 def _show_at_exit(sinks: Sequence[Sink]) -> None:
