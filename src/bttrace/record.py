@@ -18,37 +18,19 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Begun, Counts, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .guard import say_once
 from .shape import Style
-from .worker import Worker, is_ours
+from .worker import Worker
 from .writing import BEGUN, What, Writing, flushed, left
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
-_LONGEST = threading.TIMEOUT_MAX / 2  # seconds that can be waited for
 _SINKS_SHARE = 0.9  # of the time that a flush may take
-
-
-class Promptness(Protocol):
-    """Sees to it that what has ended is delivered before the platform can stop the process."""
-
-    def began(self, it: object) -> None:
-        """Takes it that a call or an execution began."""
-
-    def ended(self, it: Ended | Execution, *, waits: bool) -> None:
-        """Takes it that one has ended, after it was queued; waits for its delivery if it `waits`."""
-
-    def goes_on(self, it: object) -> None:
-        """Takes it that a call's answer asks for tools. Called on the writer thread."""
-
-    def forget(self) -> None:
-        """Starts anew in a forked child."""
 
 
 class _Mark:
@@ -140,8 +122,7 @@ class Recorder:
             if isinstance(item, _Mark):
                 self._reach(item)
                 continue
-            if self._writing.take(*item) and self.promptness is not None:
-                self.promptness.goes_on(item[0])
+            self._writing.take(*item)
             if not self._marks:
                 time.sleep(0)
         return None if self.writer.parked else self._writing.write()
@@ -162,28 +143,29 @@ class Recorder:
         """Hands what has ended on, to become a span. Called on the writer thread."""
         self._writing.finish(ended)
 
-    def written(self, timeout: float) -> bool:
-        """Waits until the writer has taken what was queued before; tells whether it has."""
-        mark = self._marked(is_last=False)
-        return self.writer.is_alive() and mark.reached.wait(timeout)
+    def hasten(self, promptness: Promptness) -> None:
+        """Lets those who end something wait for its delivery."""
+        self.promptness = self._writing.promptness = promptness
+
+    @property
+    def has_delivered(self) -> bool:
+        """Whether every span that ended until now is delivered. Never blocks."""
+        if self._queue or not self.writer.asleep:
+            return False
+        return all(_is_sent(sink.counts()) for sink in self.sinks)
 
     def flush(self, timeout: float) -> bool:
-        """Waits until every span that ended before is delivered, at most `timeout` seconds.
-
-        A thread of ours does not wait: it would be for itself.
-        """
-        if timeout > 0 and not is_ours():
-            return self._flush(min(timeout, _LONGEST))
-        if self._queue or not self.writer.asleep:
-            self.writer.rouse(at_once=True)
-            return False
-        return all(_is_all_sent(sink.counts()) for sink in self.sinks)
+        """Waits until every span that ended before is delivered, at most `timeout` seconds."""
+        return self._flush(timeout)
 
     def _flush(self, timeout: float, *, is_last: bool = False) -> bool:
         deadline = time.monotonic() + timeout
+        mark = _Mark(is_last=is_last)
+        self._marks.add(mark)
+        self._queue.append(mark)
         # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
         share = timeout * _SINKS_SHARE
-        mark = self._marked(is_last=is_last)
+        self.writer.rouse(at_once=True)
         if not self.writer.is_alive():
             self._work()
         elif not mark.reached.wait(share):
@@ -191,14 +173,6 @@ class Recorder:
         until = deadline - timeout + share
         went = [flushed(sink, until, is_last) for sink in self.sinks]
         return all(went)
-
-    def _marked(self, *, is_last: bool) -> _Mark:
-        """Gives a mark behind what was queued before, to which the writer hurries."""
-        mark = _Mark(is_last=is_last)
-        self._marks.add(mark)
-        self._queue.append(mark)
-        self.writer.rouse(at_once=True)
-        return mark
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
@@ -242,13 +216,11 @@ class Recorder:
         self._marks = set()
         self._open.clear()
         self._writing.forget()
-        if self.promptness is not None:
-            self.promptness.forget()
 
 
-def _is_all_sent(counts: Counts) -> bool:
+def _is_sent(counts: Counts) -> bool:
     attachments = counts.attachments
-    return not (counts.waiting or counts.lost) and (attachments is None or _is_all_sent(attachments))
+    return not (counts.waiting or counts.lost) and (attachments is None or _is_sent(attachments))
 
 
 def _interrupt_again() -> None:

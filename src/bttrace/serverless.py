@@ -8,10 +8,11 @@ and not again while what it waited for in vain is still not delivered.
 
 from __future__ import annotations
 
+import threading
 import time
-from weakref import WeakSet
 
-from .contracts import Ended
+from . import forks
+from .contracts import Observation
 from .executions import Execution
 from .record import Recorder
 from .worker import is_ours
@@ -20,54 +21,82 @@ _PATIENCE = 1.0  # seconds that the application may wait for a trace to be deliv
 _AGE = 60.0  # seconds after which something is not expected to end soon: a stream that nobody reads
 
 
-class Promptness:
+class _Waiter:
+    """Somebody who waits until the writer has handled what has ended."""
+
+    def __init__(self) -> None:
+        self.handled = threading.Event()
+        self.goes_on = False  # the turn, because the answer asks for tools
+
+
+class Haste:
     """Makes those who end a trace wait until it is delivered."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._under_way: dict[int, float] = {}
-        self._going_on: WeakSet[object] = WeakSet()
+        self._waiters: dict[int, _Waiter] = {}
         self._sent_in_vain: int | None = None  # what was sent when somebody had waited in vain
+        forks.follow(self)
 
     def began(self, it: object) -> None:
-        """Takes it that a call or an execution began."""
+        """Takes it that something of the application's began."""
         self._under_way[id(it)] = time.monotonic()
 
-    def goes_on(self, it: object) -> None:
-        """Takes it that a call's answer asks for tools. Called on the writer thread."""
-        self._going_on.add(it)
-
-    def forget(self) -> None:
-        """Starts anew in a forked child."""
-        self._under_way.clear()
-
-    def ended(self, it: Ended | Execution, *, waits: bool) -> None:
-        """Takes it that one has ended, after it was queued; waits for its delivery if it `waits`."""
+    def put(self, it: Observation | Execution, *, waits: bool) -> None:
+        """Queues what has ended, and waits for its delivery if it `waits`, and is the last."""
         is_known = self._under_way.pop(id(it), None) is not None
-        if not is_known:
-            return
-        if waits and not self._is_busy() and not self._is_in_vain() and not is_ours():
-            self._wait(it)
-        else:
+        if not (is_known and waits and self._is_time()):
+            self._recorder.put(it)
             self._recorder.writer.rouse(at_once=True)
-
-    def _wait(self, it: Ended | Execution) -> None:
-        until = time.monotonic() + _PATIENCE
-        self._recorder.written(_PATIENCE)
-        if it in self._going_on:
             return
+        until = time.monotonic() + _PATIENCE
+        waiter = self._waiters[id(it)] = _Waiter()
+        try:
+            self._recorder.put(it)
+            self._recorder.writer.rouse(at_once=True)
+            waiter.handled.wait(_PATIENCE)
+        finally:
+            self._waiters.pop(id(it), None)
+        if not waiter.goes_on:
+            self._deliver(until)
+
+    def ended(self, it: object, *, waits: bool) -> None:
+        """Takes it that something has ended that was queued before."""
+        if self._under_way.pop(id(it), None) is not None and waits and self._is_time():
+            self._deliver(time.monotonic() + _PATIENCE)
+
+    def taken(self, it: object, *, asks: bool) -> None:
+        """Takes it that something that has ended was handled. Called on the writer thread."""
+        waiter = self._waiters.get(id(it))
+        if waiter is not None:
+            waiter.goes_on = asks
+            waiter.handled.set()
+
+    def _deliver(self, until: float) -> None:
         before = self._sent()
         went = self._recorder.flush(max(until - time.monotonic(), 0.0))
         self._sent_in_vain = before if not went and self._sent() == before else None
 
-    def _is_busy(self) -> bool:
-        """Tells whether something is under way that will end, and wait then."""
+    def _is_time(self) -> bool:
+        """Tells whether nothing is under way that will end, and wait then; and it is not in vain."""
         latest = time.monotonic() - _AGE
-        return any(since > latest for since in list(self._under_way.values()))
-
-    def _is_in_vain(self) -> bool:
-        """Tells whether nothing was delivered since somebody waited in vain."""
-        return self._sent_in_vain is not None and self._sent() == self._sent_in_vain
+        if any(since > latest for since in list(self._under_way.values())) or is_ours():
+            return False
+        return self._sent_in_vain is None or self._sent() != self._sent_in_vain
 
     def _sent(self) -> int:
         return sum(sink.counts().sent for sink in self._recorder.sinks)
+
+    # Around a fork.
+
+    def before_fork(self) -> None:
+        """Has nothing to come to rest."""
+
+    def after_fork_in_parent(self) -> None:
+        """Has nothing to go on with."""
+
+    def after_fork(self) -> None:
+        """Leaves what is under way to the parent."""
+        self._under_way.clear()
+        self._waiters.clear()

@@ -79,9 +79,9 @@ class Wiring:
             _screens(settings, self.sampling),
         )
         if freezes(os.environ):
-            from .serverless import Promptness
+            from .serverless import Haste
 
-            self.recorder.promptness = Promptness(self.recorder)
+            self.recorder.hasten(Haste(self.recorder))
         self.seams: dict[str, Seam] = {}
         self._connections: dict[str, Connections] = {}
         self._hook = hook

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .guard import guarded
 from .model import Span
@@ -30,27 +30,31 @@ class Writing:
     ) -> None:
         self.sinks = tuple(sinks)
         self.trees = Trees(style, clock, ids, self._to_sinks)
+        self.promptness: Promptness | None = None
         self._screens = tuple(screens)
         self._clock = clock
 
-    def take(self, observation: Observation | Execution, what: What) -> bool:
-        """Takes one thing that was observed; tells whether it has ended and asks for tools."""
-        return bool(_taken(self, observation, what))
+    def take(self, observation: Observation | Execution, what: What) -> None:
+        """Takes one thing that was observed."""
+        _taken(self, observation, what)
 
-    def handle(self, observation: Observation | Execution, what: What) -> bool:
+    def handle(self, observation: Observation | Execution, what: What) -> None:
         """Does what `take` guards."""
         if isinstance(observation, Execution):
             if what is BEGUN:
                 self.trees.start(observation)
             else:
                 self.trees.stop(observation)
+                if self.promptness is not None:
+                    self.promptness.taken(observation, asks=False)
         elif what is None:
-            return self.trees.finish(observation)
+            asks = self.trees.finish(observation)
+            if self.promptness is not None:
+                self.promptness.taken(observation, asks=asks)
         elif what is BEGUN:
             self.trees.begin(observation)
         else:
             observation.fold(what)
-        return False
 
     def began(self, begun: Begun) -> None:
         """Takes it that something has begun that will end."""
@@ -90,8 +94,8 @@ class Writing:
             _written(sink, span, parent)
 
 
-def _take(writing: Writing, observation: Observation | Execution, what: What) -> bool:
-    return writing.handle(observation, what)
+def _take(writing: Writing, observation: Observation | Execution, what: What) -> None:
+    writing.handle(observation, what)
 
 
 def _write(sink: Sink, span: Span, parent: object | None) -> None:

@@ -171,9 +171,11 @@ class Call:
             self._recorder.closed(self)
             if self.chunks:
                 self.hand_over()
-        self._recorder.put(self)
-        if self._recorder.promptness is not None:  # one that was dropped, a finalizer may have ended
-            self._recorder.promptness.ended(self, waits=stream_end != "dropped")
+        promptness = self._recorder.promptness
+        if promptness is None:
+            self._recorder.put(self)
+        else:  # one that was dropped, a finalizer may have ended
+            promptness.put(self, waits=stream_end != "dropped")
 
     def leave(self) -> None:
         """Ends a call whose stream nobody will read on."""

@@ -174,11 +174,12 @@ class Executions:
 
     def _put(self, execution: Execution) -> None:
         """Queues an execution that has ended."""
-        self._recorder.put(execution)
-        if self._recorder.promptness is not None:
-            # A tool's turn goes on; and one that was closed, a finalizer may have ended.
+        promptness = self._recorder.promptness
+        if promptness is None:
+            self._recorder.put(execution)
+        else:  # a tool's turn goes on; and one that was closed, a finalizer may have ended
             is_whole = execution.details.get("stream_end") != "closed"
-            self._recorder.promptness.ended(execution, waits=execution.kind != "tool" and is_whole)
+            promptness.put(execution, waits=execution.kind != "tool" and is_whole)
 
     def _end(self, execution: Execution, result: object, gate: Gate | None = None) -> None:
         """Ends an execution with what it gave. Only the first time counts."""
