@@ -19,7 +19,7 @@ from contextlib import nullcontext
 
 from . import forks
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .exits import Exit
 from .guard import say_once
@@ -58,6 +58,7 @@ class Recorder:
         self.dropped = 0
         self.is_idle = True  # no call has begun yet
         self.sinks = tuple(sinks)
+        self.promptness: Promptness | None = None
         self._writing = Writing(sinks, style, clock, ids, screens)
         self._is_ready = False
         self._taken = 0
@@ -161,6 +162,17 @@ class Recorder:
         """Hands what has ended on, to become a span. Called on the writer thread."""
         self._writing.finish(ended)
 
+    def hasten(self, promptness: Promptness) -> None:
+        """Lets those who end something wait for its delivery."""
+        self.promptness = self._writing.promptness = promptness
+
+    @property
+    def has_delivered(self) -> bool:
+        """Whether every span that ended until now is delivered. Never blocks."""
+        if self._queue or not self.writer.asleep:
+            return False
+        return all(_is_sent(sink.counts()) for sink in self.sinks)
+
     def flush(self, timeout: float) -> bool:
         """Waits until every span that ended before is delivered, at most `timeout` seconds."""
         return self._flush(timeout)
@@ -227,3 +239,8 @@ class Recorder:
         self.is_idle, self._is_ready = True, False
         self._exit.after_fork()
         self._writing.forget()
+
+
+def _is_sent(counts: Counts) -> bool:
+    attachments = counts.attachments
+    return not (counts.waiting or counts.lost) and (attachments is None or _is_sent(attachments))

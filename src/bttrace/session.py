@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock
+from _thread import TIMEOUT_MAX, allocate_lock
 
 from . import config
 from .guard import forget, guarded, say, say_once
@@ -168,7 +168,10 @@ def _disable() -> None:
 def _flush(timeout: float) -> bool:
     """Delivers what ended. See `bttrace.flush`."""
     wiring = _session.wiring if _session is not None else None
-    return wiring is None or wiring.recorder.flush(timeout)
+    if wiring is None:
+        return True
+    seconds = min(max(0.0, timeout), TIMEOUT_MAX / 2)
+    return wiring.recorder.flush(seconds) if seconds else wiring.recorder.has_delivered
 
 
 _start = guarded(Session.start)
@@ -201,6 +204,7 @@ def status() -> Status:
         tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
         waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
+        sampled_out=wiring.sampling.left_out if wiring is not None and wiring.sampling is not None else 0,
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,
     )

@@ -18,10 +18,6 @@ FORK_PATIENCE = 0.5  # seconds that a fork may wait for a thread of ours to stan
 _here = threading.local()
 
 
-def _nothing() -> bool:
-    return False
-
-
 def is_ours() -> bool:
     """Tells whether this thread is ours, or does our work: who waits here for our threads waits for ever."""
     return getattr(_here, "is_ours", False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .guard import guarded
 from .model import Span
@@ -30,6 +30,7 @@ class Writing:
     ) -> None:
         self.sinks = tuple(sinks)
         self.trees = Trees(style, clock, ids, self._to_sinks)
+        self.promptness: Promptness | None = None
         self._screens = tuple(screens)
         self._clock = clock
 
@@ -49,8 +50,12 @@ class Writing:
                 self.trees.start(observation)
             else:
                 self.trees.stop(observation)
+                if self.promptness is not None:
+                    self.promptness.taken(observation, asks=False)
         elif what is None:
-            self.trees.finish(observation)
+            asks = self.trees.finish(observation)
+            if self.promptness is not None:
+                self.promptness.taken(observation, asks=asks)
         elif what is BEGUN:
             self.trees.begin(observation)
         else:

@@ -109,10 +109,11 @@ class Delivery:
             self._courier.rouse()
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:
-        """Sends what waits, trying a few times until the deadline; tells whether nothing waits any more."""
+        """Sends what waits, trying a few times until the deadline; tells whether all of that went."""
+        before = self._waiting.identities()
         if self.waits():
             self._courier.flush(deadline, is_last=is_last)
-        return not self.refused and not self.waits()
+        return not (self.refused or self._spool.has_backlog() or self._waiting.holds(before))
 
     def finish(self, deadline: float) -> None:
         """Sends what dead processes left, until the deadline."""
