@@ -27,6 +27,7 @@ from .guard import guarded, say_once
 from .imports import ImportHook
 from .model import Json, Provider
 from .patch import Ledger
+from .privacy import Privacy
 from .providers import SDKS
 from .record import Recorder
 from .registries import REGISTRIES
@@ -205,9 +206,9 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
         )
 
 
-def _screens(_settings: Config) -> list[Screen]:
+def _screens(settings: Config) -> list[Screen]:
     """Gives what every span passes before it goes anywhere, in order."""
-    return []
+    return [Privacy(settings)]
 
 
 def _sinks(settings: Config) -> list[Sink]:
