@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import atexit
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
-from . import forks
+from . import children, forks
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Observation, Open, Screen, Sink
 from .executions import Execution
 from .guard import say_once
+from .native import Event, sleep
 from .shape import Style
 from .worker import Worker
 from .writing import BEGUN, What, Writing, flushed, left
@@ -38,7 +38,7 @@ class _Mark:
 
     def __init__(self, *, is_last: bool) -> None:
         self.is_last = is_last  # nothing more will be heard of what is open
-        self.reached = threading.Event()
+        self.reached = Event()
 
 
 class Recorder:
@@ -59,6 +59,7 @@ class Recorder:
         self.sinks = tuple(sinks)
         self._writing = Writing(sinks, style, clock, ids, screens)
         self._exit_timeout = exit_timeout
+        self._leaves_as_child = False
         self._open: dict[int, Open] = {}
         self._queue: deque[tuple[Observation | Execution, What] | _Mark] = deque()
         self._marks: set[_Mark] = set()
@@ -87,12 +88,16 @@ class Recorder:
         """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
         if not self.active:
             return
+        if not forks.MARK[0]:
+            forks.catch_up()
         queue = self._queue
         if len(queue) >= LIMIT:
             self._drop_oldest()
         queue.append((observation, chunks))
         if self.writer.asleep:
             self.writer.rouse()
+            if not self._leaves_as_child:
+                self._leaves_as_child = children.at_end(self._at_exit)
 
     def opened(self, observation: Open) -> None:
         """Remembers a stream that is being read, or the run itself, so that exit can end it."""
@@ -123,7 +128,7 @@ class Recorder:
                 continue
             self._writing.take(*item)
             if not self._marks:
-                time.sleep(0)
+                sleep(0)
         return None if self.writer.parked else self._writing.write()
 
     def _reach(self, mark: _Mark) -> None:
@@ -147,6 +152,7 @@ class Recorder:
         return self._flush(timeout)
 
     def _flush(self, timeout: float, *, is_last: bool = False) -> bool:
+        forks.catch_up()
         deadline = time.monotonic() + timeout
         mark = _Mark(is_last=is_last)
         self._marks.add(mark)
@@ -154,11 +160,9 @@ class Recorder:
         # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
         share = timeout * _SINKS_SHARE
         self.writer.rouse(at_once=True)
-        if not self.writer.is_alive():
-            self._work()
-        elif not mark.reached.wait(share):
-            return False
         until = deadline - timeout + share
+        if not self.writer.stand_in(until) and not mark.reached.wait(share):
+            return False
         went = [flushed(sink, until, is_last) for sink in self.sinks]
         return all(went)
 
@@ -203,6 +207,7 @@ class Recorder:
         self._queue = deque()
         self._marks = set()
         self._open.clear()
+        self._leaves_as_child = False
         self._writing.forget()
 
 

@@ -5,12 +5,12 @@ Owns when a try is made and for how long. Knows nothing of what is sent, nor whe
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
 from ..guard import guarded
+from ..native import Event
 from ..worker import Worker
 from .backoff import Backoff
 
@@ -20,7 +20,7 @@ _TRIES = 3  # of one flush
 class _Haste:
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.done = threading.Event()
+        self.done = Event()
 
 
 class Courier:
@@ -58,10 +58,8 @@ class Courier:
         haste = _Haste(deadline)
         self._hastes.append(haste)
         self._worker.rouse(at_once=True)
-        if self._worker.is_alive():
+        if not self._worker.stand_in(deadline):
             haste.done.wait(max(deadline - time.monotonic(), 0.0))
-        else:
-            self._work()
         return not self._waits()
 
     def end(self, timeout: float) -> None:
@@ -70,8 +68,11 @@ class Courier:
 
     def _work(self) -> float | None:
         while self._hastes:
-            haste = self._hastes.popleft()
+            haste = self._hastes[0]
             self._hurry(haste.deadline)
+            if self.is_parked:
+                return None  # it goes on when the process has forked
+            self._hastes.popleft()
             haste.done.set()
         if self._waits() and self._backoff.left() <= 0:
             self._try(time.monotonic() + self._patience)
@@ -79,13 +80,13 @@ class Courier:
 
     def _hurry(self, deadline: float) -> None:
         for _ in range(_TRIES):
-            if not self._waits():
+            if self.is_parked or not self._waits():
                 return
             self._try(deadline)
             pause = self._backoff.left()
             if not self._waits() or time.monotonic() + pause >= deadline:
                 return
-            time.sleep(max(pause, 0.0))
+            self._worker.rest(pause)
 
     def _try(self, deadline: float) -> None:
         self._worker.away = True

@@ -6,6 +6,7 @@ what is sent, nor of what an answer means. A deadline is seconds of `time.monoto
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - the first request would import it, and a fork find its lock held
 import io
 import time
 from collections.abc import Mapping

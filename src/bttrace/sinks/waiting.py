@@ -8,10 +8,11 @@ and may be taken by another. Knows no HTTP.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ..native import allocate_lock
 
 _ROWS = 10_000
 _BYTES = 64 * 2**20
@@ -36,7 +37,7 @@ class Waiting:
         self._bytes = 0
         self._rows: OrderedDict[str, Row] = OrderedDict()
         self._lost: OrderedDict[str, None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def __len__(self) -> int:
         return len(self._rows)
