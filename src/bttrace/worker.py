@@ -5,16 +5,18 @@ Owns how a daemon thread is started, woken, parked and ended. Knows nothing of w
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from threading import get_native_id
 from weakref import WeakSet
 
 from . import fork_warning, forks
 from .guard import guarded
-from .native import allocate_lock, get_ident, start
+from .native import LockType, allocate_lock, get_ident, start
 
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for our threads to stand still
+_SLICE = 0.1  # seconds between two looks whether the application is still there
+_OUTLIVE = 5.0  # seconds that we are there after it, at most
 
 
 def _nothing() -> bool:
@@ -127,11 +129,10 @@ class Worker:
             self._living.release()  # the interpreter is going down; who waits for the work does it
 
     def _run(self) -> None:
-        self._ident, self.native_id = get_ident(), get_native_id()
+        self._ident, self.native_id = get_ident(), threading.get_native_id()
         pause: float | None = None
         try:
-            while not self._leaves():
-                self._sleep(pause)
+            while not self._leaves() and self._sleep(pause):
                 if not self._leaves():
                     with self._working:
                         pause = self._work()
@@ -139,20 +140,27 @@ class Worker:
             self._ident = None
             self.asleep = True
             self._living.release()
-            if not self._leaves():  # it was parked, and the fork is over already
+            # It was parked, and the fork is over already; or was called after it had decided to leave.
+            if not self._leaves() and self._wake.acquire(blocking=False):
                 self.rouse()
 
     def _leaves(self) -> bool:
         return self._ended or self.parked
 
-    def _sleep(self, pause: float | None) -> None:
+    def _sleep(self, pause: float | None) -> bool:
+        """Waits until there is work; tells whether the thread shall stay for it."""
         self.asleep = True
+        if _workers.must_not_outlive and not self._has_work():
+            stays = _watched(self._wake, pause)
+            self.asleep = not stays
+            return stays
         if not self._has_work() and self._wake.acquire(timeout=-1 if pause is None else pause):
             self.asleep = False
             if self._linger and not (self._hurried or self._leaves()):
                 self._wake.acquire(timeout=self._linger)
         self.asleep = False
         self._hurried = False
+        return True
 
     # Around a fork.
 
@@ -176,15 +184,37 @@ class Worker:
         self._ended = ended
 
 
+def _watched(wake: LockType, pause: float | None) -> bool:
+    """Waits to be woken, or for the end of a pause; tells whether either came while the application was there.
+
+    Without a pause it does not wait for long: another thread starts when there is work.
+    """
+    now = time.monotonic()
+    until = now + (_SLICE if pause is None else pause)
+    outlived = 0.0
+    while (left := until - time.monotonic()) > 0:
+        if wake.acquire(timeout=min(left, _SLICE)):
+            return True
+        outlived += 0.0 if threading.main_thread().is_alive() else _SLICE
+        if outlived > _OUTLIVE:
+            return False
+    return pause is not None
+
+
 class _Workers:
     """All threads of ours, as a fork concerns them.
 
     A child inherits no thread, but every lock that one held: of an import, of the loader.
     And from Python 3.12 on, forking beside a thread is a warning, which would be ours to
     answer for. So all leave while the process forks, but those that are away.
+
+    A child that a thread forked ends with this thread, and not before every other has
+    ended: `must_not_outlive` says that we are in one.
     """
 
     def __init__(self) -> None:
+        self.must_not_outlive = False
+        self._is_thread = False
         self._all: WeakSet[Worker] = WeakSet()
 
     def add(self, worker: Worker) -> None:
@@ -193,6 +223,7 @@ class _Workers:
     def before_fork(self) -> None:
         """Waits for all of them together."""
         deadline = time.monotonic() + FORK_PATIENCE
+        self._is_thread = threading.current_thread() is not threading.main_thread()
         workers = list(self._all)
         for worker in workers:
             worker.park()
@@ -208,6 +239,8 @@ class _Workers:
 
     def after_fork(self) -> None:
         fork_warning.restore()
+        self.must_not_outlive |= self._is_thread
+        self._is_thread = False
         for worker in list(self._all):
             worker.renew()
 
