@@ -33,19 +33,25 @@ def is_child(library: str) -> bool:
 def at_end(flush: Callable[[], object]) -> bool:
     """Has `flush` called once when this process ends, if it is such a child; tells whether it is."""
     for library in _LIBRARIES:
-        finalize: Any = getattr(sys.modules.get(f"{library}.util"), "Finalize", None)
+        util: Any = sys.modules.get(f"{library}.util")
+        finalize: Any = getattr(util, "Finalize", None)
         if finalize is not None and is_child(library):
             waits = library == "multiprocessing" and sys.version_info < (3, 13)
-            finalize(None, _after_threads if waits else flush, (flush,) if waits else (), exitpriority=_LAST)
+            if waits and util.is_exiting():
+                _after_threads(flush)
+            else:
+                finalize(
+                    None, _after_threads if waits else flush, (flush,) if waits else (), exitpriority=_LAST
+                )
             _handle(flush)
             return True
     return False
 
 
 def _after_threads(flush: Callable[[], object]) -> None:
-    """Flushes when the application's threads have ended, which such a child waits for after this."""
-    here = threading.current_thread()
-    others = [thread for thread in threading.enumerate() if thread is not here and not thread.daemon]
+    """Flushes when the application's threads have ended, for which such a child waits at its very end."""
+    main = threading.main_thread()
+    others = [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
     if not others:
         flush()
         return

@@ -44,7 +44,10 @@ def loop():
             ask(f"child {number}")
             sys.exit(0)
         _wait([child])
-    return [*(f"parent {number}" for number in range(50)), *(f"child {number}" for number in range(0, 50, 10))]
+    return [
+        *(f"parent {number}" for number in range(50)),
+        *(f"child {number}" for number in range(0, 50, 10)),
+    ]
 
 
 def thread():
