@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
+from _thread import LockType
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from weakref import WeakSet
 
 from . import fork_warning, forks
 from .guard import guarded
-from .native import LockType, allocate_lock, get_ident, start
+from .native import allocate_lock, get_ident, start
 
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for our threads to stand still
 _SLICE = 0.1  # seconds between two looks whether the application is still there
