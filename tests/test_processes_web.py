@@ -115,7 +115,9 @@ def test_gunicorn_restarts_its_workers(braintrust_api: BraintrustServer, provide
         workers = {service.ask(f"call-{text}") for text in range(5)}
         service.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + PATIENCE
-        while (after := service.ask(f"later-{len(service.asked)}")) in workers and time.monotonic() < deadline:
+        while (
+            after := service.ask(f"later-{len(service.asked)}")
+        ) in workers and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(workers) > 1
         assert after not in workers
@@ -131,9 +133,7 @@ def test_uvicorn_workers(braintrust_api: BraintrustServer, provider: ProviderSer
     expect(braintrust_api, provider, service)
 
 
-def test_uvicorn_reloads(
-    braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path
-) -> None:
+def test_uvicorn_reloads(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path) -> None:
     for name in ("web.py", "asking.py"):
         (tmp_path / name).write_text((PROGRAMS / name).read_text())
     with serving(
