@@ -255,7 +255,6 @@ class _Workers:
         fork_warning.hush({worker.native_id for worker in workers if worker.native_id is not None})
 
     def after_fork_in_parent(self) -> None:
-        fork_warning.restore()
         for worker in list(self._all):
             worker.unpark()
 
