@@ -101,6 +101,10 @@ class Courier:
         else:
             self._work()
 
+    def is_alive(self) -> bool:
+        """Tells whether the thread is still at something."""
+        return self._worker.is_alive()
+
     def end(self, timeout: float) -> None:
         """Ends the thread, after the try that it is at."""
         self._worker.end(timeout)
