@@ -100,6 +100,10 @@ class Courier:
         if not self._worker.stand_in(haste.deadline):
             haste.done.wait(max(haste.deadline - time.monotonic(), 0.0))
 
+    def is_alive(self) -> bool:
+        """Tells whether the thread is still at something."""
+        return self._worker.is_alive()
+
     def end(self, timeout: float) -> None:
         """Ends the thread, after the try that it is at."""
         self._worker.end(timeout)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 1_000
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
+_PATIENCE = 0.1  # seconds that a thread has to end which may be inside a request
 _TRY_TIMEOUT = 30.0  # seconds that one delivery outside a flush may take
 Load = Waiting | Loaded
 
@@ -50,6 +51,7 @@ class Delivery:
         self._then = then
         self._batch_rows = _BATCH_ROWS
         self._inserts = 0  # that went well
+        self._closed = False
         self._doubted: dict[
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
@@ -122,8 +124,10 @@ class Delivery:
 
     def close(self) -> None:
         """Ends the thread and closes the connections."""
-        self._courier.end(0.0)
-        self._estate.close()
+        self._closed = True
+        self._courier.end(_PATIENCE)
+        if not self._courier.is_alive():
+            self._estate.close()
         if self._api is not None:
             self._api.close()
 
@@ -145,7 +149,10 @@ class Delivery:
             with suppress(Refused, Unavailable):  # what is wrong is said of the first rows
                 api.prepare(deadline)
         try:
-            while not self._courier.is_parked and (load := self._load(api, deadline)) is not None:
+            while (
+                not (self._closed or self._courier.is_parked)
+                and (load := self._load(api, deadline)) is not None
+            ):
                 batch = load.batch(self._batch_rows, _BATCH_BYTES)
                 if not batch:
                     break  # what waits is on its way to the disk
@@ -168,6 +175,8 @@ class Delivery:
             return
         finally:
             self._waiting.returned()
+            if self._closed:
+                self._estate.close()
         self._then()
 
     def _load(self, api: BraintrustApi, deadline: float) -> Load | None:

@@ -216,10 +216,11 @@ class Spool:
     def close(self) -> None:
         """Lets go of files and folder; what is in it is the next process's."""
         self.leave()
-        self.forget()
+        with self._lock:
+            self.forget()
 
     def forget(self) -> None:
-        """Lets go, in a forked child too: its parent still holds them."""
+        """Lets go in a forked child, where the lock may be that of a thread of the parent."""
         for segment in self._segments.values():
             segment.seal()
         if self._held is not None:
