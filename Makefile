@@ -1,5 +1,6 @@
 # make demo    set up, run two real agents under the hook, print what was traced
 # make test    set up, check and test everything
+# make test-long  run the tests that take minutes
 # make matrix  test old and new versions of the SDKs, of braintrust, of wrapt and of Python
 # make test-frameworks  test agents of five frameworks, each in an environment of its own
 # make bench   set up, measure
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KIN := $(VENV)/.kin
 
-.PHONY: demo test lint matrix test-frameworks bench clean
+.PHONY: demo test test-long lint matrix test-frameworks bench clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bttrace needs Python 3.10 or newer; say which: make PYTHON=python3.12 ...")'
@@ -43,6 +44,9 @@ test: lint $(KIN)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 	$(BIN)/python -m tests.matrix --quick
 	$(BIN)/python -m tests.frameworks --quick
+
+test-long: $(KIN)
+	$(BIN)/python -m pytest -m long
 
 matrix:
 	$(PYTHON) -m tests.matrix

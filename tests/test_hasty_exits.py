@@ -27,6 +27,19 @@ logging.getLogger("bttrace").addHandler(Asking())
 ask()
 time.sleep(0.5)
 """
+UNREAD = """
+_, full = os.pipe()
+os.set_blocking(full, False)
+try:
+    while True:
+        os.write(full, bytes(4096))
+except BlockingIOError:
+    pass
+os.set_blocking(full, True)
+os.dup2(full, 2)
+ask()
+time.sleep(0.5)
+"""
 RAISES = """
 import logging
 class Broken(logging.Handler):
@@ -134,6 +147,18 @@ def test_a_log_handler_that_raises_disturbs_nobody(
     braintrust_api.fault("/", times=None, status=401)
     ended = _ended(RAISES, braintrust_api.env(), provider, tmp_path)
     assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize("exporter", ["braintrust", "console"])
+def test_a_standard_error_that_nobody_reads_holds_up_nobody(
+    braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path, exporter: str
+) -> None:
+    """A thread that waits in its buffer while the interpreter goes down aborts the process."""
+    braintrust_api.fault("/", times=None, status=401)
+    env = {**braintrust_api.env(), "BTTRACE_EXPORTER": exporter, "BTTRACE_EXIT_TIMEOUT": "1"}
+    ended = _ended(UNREAD, env, provider, tmp_path)
+    assert (ended.code, ended.seen[1]) == (0, "")
+    assert ended.delay < 1.5
 
 
 def test_a_finalizer_that_logs_asks_and_flushes_waits_for_nobody(

@@ -7,11 +7,10 @@ costs a start-up 15 ms. Called by the one thread whose turn it is to speak.
 from __future__ import annotations
 
 import logging
-import sys
-from contextlib import suppress
 
 from .known_secrets import known_secrets
 from .secret_shapes import replaced
+from .speech import write
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LOGGER = logging.getLogger("bttrace")
@@ -21,13 +20,7 @@ class _Stderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at that moment, or nowhere when it is gone."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stream = sys.stderr
-        if stream is None or stream.closed:
-            return
-        # RuntimeError: a signal's handler has come between the writing of the application itself.
-        with suppress(OSError, ValueError, RuntimeError):
-            stream.write(f"bttrace: {record.getMessage()}\n")
-            stream.flush()
+        write(f"bttrace: {record.getMessage()}\n")
 
 
 def _connect() -> None:

@@ -6,6 +6,7 @@ that is inside a lock of `logging` then never leaves it. Daemon threads go on un
 end. So whoever speaks has the turn, and the thread that ends the process takes it and keeps it.
 
 Nobody waits for a turn: who does not get it leaves what is to be said to the one who has it.
+Nor does anybody wait for a reader of stderr that does not read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     Act = Callable[[], object]
 
+_PATIENCE = 0.1  # seconds that stderr may take until there is room for a line
+_PIECE = 512  # bytes; what POSIX promises of a pipe that has room (`PIPE_BUF`)
 _unsaid: list[Act] = []  # only who has the turn takes from it
 _turn = allocate_lock()
 _last_turn = allocate_lock()  # of the thread that keeps the other
@@ -42,6 +45,39 @@ def speak(act: Act) -> None:
 def _say_all() -> None:
     while _unsaid:
         _unsaid.pop(0)()
+
+
+def write(text: str) -> bool:
+    """Writes to whatever `sys.stderr` is at this moment; tells whether it could.
+
+    To the process's own not through its buffer, because a thread that waits in there holds its lock.
+    """
+    stream, own = sys.stderr, sys.__stderr__
+    if stream is None or stream.closed:
+        return False
+    try:
+        if own is not None and stream is own and os.name == "posix":
+            return _written(own.fileno(), text.encode(own.encoding, "backslashreplace"))
+        stream.write(text)
+        stream.flush()
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # the last when it comes between the application's own writing
+        return False
+    return True
+
+
+def _written(descriptor: int, data: bytes) -> bool:
+    from select import select
+
+    while data:
+        if not select((), (descriptor,), (), _PATIENCE)[1]:
+            return False
+        size = os.write(descriptor, data[:_PIECE])
+        data = data[size:]
+    return True
 
 
 def keep(patience: float) -> None:

@@ -174,11 +174,15 @@ class BraintrustSink:
         begun = f"{trouble or f'{self._delivery.host} does not answer in time'}: "
         if lost:
             told = f"{_told(lost_rows, lost_uploads)} not delivered by the exit and {_are(lost)} lost"
-            say_once(f"{begun}{told}. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.")
+            # Once, though there can be several last flushes: exit handlers of the application come between.
+            say_once(
+                f"{begun}{told}. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.",
+                about="lost at the exit",
+            )
         if kept:
             told = f"{_told(spans, attachments)} not delivered by the exit and {_are(kept)} kept"
             where = f"in {self._spool.folder}; the next start delivers them, or python -m bttrace.replay"
-            say_once(f"{begun}{told} {where}.")
+            say_once(f"{begun}{told} {where}.", about="kept at the exit")
 
     def _finish(self, deadline: float) -> None:
         """Sends what dead processes left, for which the exit waits not long."""

@@ -8,7 +8,7 @@ from functools import partial
 from ..contracts import Counts
 from ..journal import printed
 from ..model import Span
-from ..speech import speak
+from ..speech import speak, write
 
 
 class ConsoleSink:
@@ -31,13 +31,9 @@ class ConsoleSink:
 
     def _print(self, span: Span) -> None:
         out = sys.stderr
-        if out is None or out.closed:
-            self._lost += 1
-            return
-        try:
-            out.write("".join(f"{line}\n" for line in printed([span.row()], out)))
+        if out is not None and write("".join(f"{line}\n" for line in printed([span.row()], out))):
             self._printed += 1
-        except OSError:
+        else:
             self._lost += 1
 
     def deliver(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,11 +55,11 @@ class Delivery:
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
         self._api: BraintrustApi | None = None
-        self._warms = False
+        self._is_new = False  # and nothing is known of the project
         self._courier = Courier(
             "bttrace-delivery",
             self._send,
-            lambda: self._warms or self.waits(),
+            self.waits,
             _TRY_TIMEOUT,
             idles=self._idles,
             connect=self._connect,
@@ -86,9 +85,9 @@ class Delivery:
         return self._api
 
     def warm(self) -> None:
-        """Lets the project be found, before there is a row. Never blocks."""
+        """Lets the project be found, before there is a row for it. Never blocks."""
         self.connected()
-        self._warms = True
+        self._is_new = True
         self._courier.rouse()
 
     def waits(self) -> bool:
@@ -96,7 +95,7 @@ class Delivery:
         return not self.refused and (bool(self._waiting) or self._spool.has_backlog())
 
     def _idles(self) -> bool:
-        return not self.refused and self._estate.waits()
+        return not self.refused and (self._is_new or self._estate.waits())
 
     def rouse(self) -> None:
         """Lets what waits be sent. Never blocks."""
@@ -119,7 +118,7 @@ class Delivery:
 
     def finish(self, deadline: float) -> None:
         """Sends what dead processes left, until the deadline."""
-        if self._idles():
+        if self._idles() and not self._is_new:
             self._courier.idle(deadline)
 
     def close(self) -> None:
@@ -144,11 +143,10 @@ class Delivery:
         from .transport import Unavailable
 
         api = self._api
-        if self._warms:
-            self._warms = False
-            with suppress(Refused, Unavailable):  # what is wrong is said of the first rows
-                api.prepare(deadline)
         try:
+            if self._is_new:
+                self._is_new = False
+                api.prepare(deadline)
             while (
                 not (self._closed or self._courier.is_parked)
                 and (load := self._load(api, deadline)) is not None
