@@ -189,6 +189,7 @@ def status() -> Status:
         tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
         waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
+        unwritten=wiring.recorder.waiting if wiring is not None else 0,
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,
     )

@@ -13,6 +13,7 @@ from inspect import iscoroutine
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ..backlog import ITEM
 from ..contracts import Neighbours
 from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
@@ -20,7 +21,7 @@ from ..fitting import fits
 from ..guard import guarded
 from ..record import Recorder
 from .callers import LIBRARIES, caller_and_wrapper
-from .snapshots import snapshot, snapshots
+from .snapshots import snapshots, weighed
 
 if TYPE_CHECKING:
     from ..registries.row import Gate
@@ -166,15 +167,17 @@ class Executions:
         if execution.ended is not None:
             return
         execution.ended = self._recorder.clock.now()
+        weight = ITEM
         try:
             if gate is not None and gate.returned is not None:
                 told = gate.returned(result)
                 result = told.result
                 if told.error is not None:
                     execution.error = (told.error[:_ERROR_TEXT], "")
-            execution.result = snapshot(result)
+            execution.result, text = weighed(result)
+            weight += text
         finally:
-            self._recorder.put(execution)
+            self._recorder.put(execution, None, weight)
 
     def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
