@@ -88,7 +88,9 @@ class Backlog:
             self._drop_execution(observation, what)
         elif what is None:
             self.dropped += 1
-            self._set_aside(Lost(ref(observation)))
+            key = ref(observation)
+            hash(key)  # it has none once the call is gone
+            self._set_aside(Lost(key))
         elif what is not BEGUN:  # of a call whose beginning is not heard of, the end tells all
             self.dropped += 1
             what.clear()  # the stream's call has them as well
