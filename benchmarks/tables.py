@@ -13,7 +13,7 @@ _CONTAINERS = (dict, list, set, deque, OrderedDict)
 
 
 def tables() -> dict[str, int]:
-    """Gives the entries in the tables of all objects together, and how many objects there are of each class."""
+    """Gives the entries in the tables of all objects together, and the objects of each class."""
     found: Counter[str] = Counter()
     for thing in gc.get_objects():
         kind = type(thing)  # `isinstance` would wake an SDK's lazy objects
@@ -47,7 +47,4 @@ def _attributes(thing: object) -> Iterator[tuple[str, object]]:
     for base in type(thing).__mro__:
         slots = vars(base).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
-            try:
-                yield name, getattr(thing, name)
-            except AttributeError:
-                continue
+            yield name, getattr(thing, name, None)

@@ -28,6 +28,7 @@ class Execution:
     writer, as soon as it is known where its span stands; where that is `awaited`, the writer
     releases the lock then. `current` is what was made the parent, for braintrust, of what the
     application traces inside. Of one that `is_dropped`, the beginning or the end never reached the writer.
+    One that `is_hidden` runs where nothing is traced: nothing is told of it.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Execution:
         "ended",
         "error",
         "is_dropped",
+        "is_hidden",
         "kind",
         "name",
         "parent",
@@ -83,6 +85,7 @@ class Execution:
         self.awaited: LockType | None = None
         self.current: Any = None
         self.is_dropped = False
+        self.is_hidden = False
 
 
 EXECUTING: ContextVar[Execution | None] = ContextVar("bttrace_execution", default=None)

@@ -128,6 +128,8 @@ class Call:
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
+        if recorder.promptness is not None:
+            recorder.promptness.began(self)
 
     def is_handed_on(self, to: Shared) -> bool:
         """Tells whether a request of another SDK is this call's own: it has made none itself yet."""
@@ -184,7 +186,11 @@ class Call:
                 weight += len(self.request.content)
         except RuntimeError:  # a body in parts, such as a form: httpx and httpx2, `_exceptions.py`
             weight += held(self.form)
-        self._recorder.put(self, None, weight)
+        promptness = self._recorder.promptness
+        if promptness is None:
+            self._recorder.put(self, None, weight)
+        else:  # one that was dropped, a finalizer may have ended
+            promptness.put(self, waits=stream_end != "dropped")
 
     def leave(self) -> None:
         """Ends a call whose stream nobody will read on."""
