@@ -37,7 +37,7 @@ def asked(provider: ProviderServer) -> list[str]:
 
 def told(braintrust: BraintrustServer) -> list[str]:
     assert set(braintrust.deliveries.values()) <= {1}
-    return sorted(row["input"][0]["content"] for row in braintrust.rows())  # type: ignore[index]
+    return sorted(row["input"][0]["content"] for row in braintrust.rows())
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,7 @@ def status() -> Status:
         waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
         sampled_out=wiring.sampling.left_out if wiring is not None and wiring.sampling is not None else 0,
+        unwritten=wiring.recorder.waiting if wiring is not None else 0,
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,
     )

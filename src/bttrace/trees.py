@@ -116,6 +116,13 @@ class Trees:
         self._keep()
         return bool(answer.asks)
 
+    def lose(self, key: object) -> None:
+        """Takes it that the end of a call or an execution will not be heard of."""
+        self._streams.pop(key, None)
+        self._turns.drop(key)
+        self._turns.lose(key)
+        self._keep()
+
     def root(self, execution: Execution) -> None:
         """Takes it that an execution began in which all else happens that is in no other."""
         self.start(execution)

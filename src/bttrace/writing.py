@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .backlog import BEGUN, What
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
@@ -16,10 +17,6 @@ from .guard import guarded
 from .model import Span
 from .shape import Style
 from .trees import Trees
-
-BEGUN: list[object] = []
-What = list[object] | None
-"""Chunks of a stream, or `BEGUN`, or `None` for what has ended."""
 
 
 class Writing:
@@ -60,6 +57,10 @@ class Writing:
             self.trees.begin(observation)
         else:
             observation.fold(what)
+
+    def lose(self, key: object) -> None:
+        """Takes it that nothing more will be heard of what began."""
+        _lost(self.trees, key)
 
     def began(self, begun: Begun) -> None:
         """Takes it that something has begun that will end."""
@@ -128,6 +129,7 @@ def _leave(observation: Open) -> None:
 
 
 _taken = guarded(_take, retires=False)
+_lost = guarded(Trees.lose, retires=False)
 _treed = guarded(Trees.write, retires=False)
 _abandoned = guarded(Trees.abandon, retires=False)
 _screened = guarded(_screen, retires=False)

@@ -12,6 +12,7 @@ from inspect import iscoroutine
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ..backlog import ITEM
 from ..contracts import Neighbours
 from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
@@ -21,7 +22,7 @@ from ..native import allocate_lock
 from ..record import Recorder
 from ..suppression import SUPPRESSED, is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
-from .snapshots import snapshot, snapshots
+from .snapshots import snapshots, weighed
 
 if TYPE_CHECKING:
     from ..registries.row import Gate
@@ -172,11 +173,11 @@ class Executions:
             recorder.promptness.began(execution)
         return execution
 
-    def _put(self, execution: Execution) -> None:
+    def _put(self, execution: Execution, weight: int = ITEM) -> None:
         """Queues an execution that has ended."""
         promptness = self._recorder.promptness
         if promptness is None:
-            self._recorder.put(execution)
+            self._recorder.put(execution, None, weight)
         else:  # a tool's turn goes on; and one that was closed, a finalizer may have ended
             is_whole = execution.details.get("stream_end") != "closed"
             promptness.put(execution, waits=execution.kind != "tool" and is_whole)
@@ -186,15 +187,17 @@ class Executions:
         if execution.ended is not None:
             return
         execution.ended = self._recorder.clock.now()
+        weight = ITEM
         try:
             if gate is not None and gate.returned is not None:
                 told = gate.returned(result)
                 result = told.result
                 if told.error is not None:
                     execution.error = (told.error[:_ERROR_TEXT], "")
-            execution.result = snapshot(result)
+            execution.result, text = weighed(result)
+            weight += text
         finally:
-            self._put(execution)
+            self._put(execution, weight)
 
     def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""

@@ -136,46 +136,50 @@ class Delivery:
             self.connected()
 
     def _send(self, deadline: float, backoff: Backoff) -> None:
-        """Sends batch after batch."""
+        """Sends what there is, until the deadline."""
         if self._api is None:
             return
-        from .api import Refused, Unsuitable
+        from .api import Refused
         from .transport import Unavailable
 
-        api = self._api
         try:
-            if self._is_new:
-                self._is_new = False
-                api.prepare(deadline)
-            while (
-                not (self._closed or self._courier.is_parked)
-                and (load := self._load(api, deadline)) is not None
-            ):
-                batch = load.batch(self._batch_rows, _BATCH_BYTES)
-                if not batch:
-                    break  # what waits is on its way to the disk
-                try:
-                    confirmed = api.insert([row.data for row in batch], deadline)
-                except Unsuitable as fault:
-                    self._narrow(load, batch, fault)
-                    continue
-                self._settle(load, batch, confirmed)
-                backoff.succeeded()
-                if not self._courier.is_hurried:
-                    deadline = time.monotonic() + _TRY_TIMEOUT
-                elif time.monotonic() >= deadline:
-                    return
+            if self._insert(self._api, deadline, backoff):
+                self._then()
         except Unavailable as fault:
             self._put_off(fault, backoff)
-            return
         except Refused as fault:
             self._refuse(str(fault))
-            return
         finally:
             self._waiting.returned()
             if self._closed:
                 self._estate.close()
-        self._then()
+
+    def _insert(self, api: BraintrustApi, deadline: float, backoff: Backoff) -> bool:
+        """Inserts batch after batch; tells whether it got through. Raises what the API does."""
+        from .api import Unsuitable
+
+        if self._is_new:
+            self._is_new = False
+            api.prepare(deadline)
+        while not self._stops() and (load := self._load(api, deadline)) is not None:
+            batch = load.batch(self._batch_rows, _BATCH_BYTES)
+            if not batch:
+                break  # what waits is on its way to the disk
+            try:
+                confirmed = api.insert([row.data for row in batch], deadline)
+            except Unsuitable as fault:
+                self._narrow(load, batch, fault)
+                continue
+            self._settle(load, batch, confirmed)
+            backoff.succeeded()
+            if not self._courier.is_hurried:
+                deadline = time.monotonic() + _TRY_TIMEOUT
+            elif time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _stops(self) -> bool:
+        return self._closed or self._courier.is_parked
 
     def _load(self, api: BraintrustApi, deadline: float) -> Load | None:
         """Gives what is sent next; `None` if that is nothing."""

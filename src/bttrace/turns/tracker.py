@@ -198,6 +198,10 @@ class Turns:
             turn.touch(at)
             self._endings.close(turn, "failed" if error else "completed")
 
+    def lose(self, key: object) -> None:
+        """Takes it that the end of an execution will not be heard of."""
+        self._runs.lose(key, self._latest)
+
     def _ran(self, run: Run, pending: Pending, at: float, result: object, *, is_error: bool) -> None:
         """Takes it that a tool has run that a model asked for."""
         turn = pending.turn
