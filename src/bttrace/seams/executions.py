@@ -171,7 +171,7 @@ class Executions:
                 told = gate.returned(result)
                 result = told.result
                 if told.error is not None:
-                    execution.error = (told.error[:_ERROR_TEXT], "")
+                    execution.error = ("", told.error[:_ERROR_TEXT])
             execution.result = snapshot(result)
         finally:
             self._recorder.put(execution)
