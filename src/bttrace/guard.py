@@ -38,6 +38,10 @@ def strict() -> bool:
     return os.environ.get("BTTRACE_STRICT", "").strip().lower() in ("1", "true", "yes", "y", "on")
 
 
+def _leave_out(_fault: Exception) -> None:
+    """Says nothing of it: what is said would fail again."""
+
+
 def say(message: str, *, level: str = "warning") -> None:
     """Logs a line through the `bttrace` logger. Never raises, whatever handlers it has."""
     speech.speak(lambda: _logged(level, message))
@@ -46,7 +50,8 @@ def say(message: str, *, level: str = "warning") -> None:
 def _log(level: str, message: str) -> None:
     from . import log
 
-    log.say(level, message)
+    clean = guarded(log.clean, retires=False, theirs=_leave_out)(message)
+    log.say(level, clean or "a line is left out, because its secrets could not be replaced.")
 
 
 def say_once(message: str, *, about: str = "", level: str = "warning") -> None:
@@ -127,10 +132,20 @@ _logged = guarded(_log, retires=False, theirs=_ignore)
 def _report(hook: Callable[..., object], fault: Exception) -> None:
     kind = type(fault).__name__
     say_once(
-        f"internal error in {_name(hook)}: {kind}: {fault}. "
+        f"internal error in {_name(hook)}: {kind} at {_place(fault)}. "
         "The application is not affected; please report it.",
         about=f"{_name(hook)} {kind}",
     )
+
+
+def _place(fault: Exception) -> str:
+    """Gives the file and line where a fault was raised. Its message may hold what was said."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "?"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}:{trace.tb_lineno}"
 
 
 def _count(hook: Callable[..., object]) -> None:

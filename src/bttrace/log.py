@@ -29,10 +29,15 @@ def _connect() -> None:
         LOGGER.propagate = False
 
 
+def clean(message: str) -> str:
+    """Gives a line without the secrets in it."""
+    return replaced(message, known_secrets())
+
+
 def say(level: str, message: str) -> None:
-    """Logs one line at a level of `LEVELS`, without the secrets in it."""
+    """Logs one line at a level of `LEVELS`."""
     _connect()
-    LOGGER.log(getattr(logging, level.upper()), "%s", replaced(message, known_secrets()))
+    LOGGER.log(getattr(logging, level.upper()), "%s", message)
 
 
 def choose_level(level: str) -> None:

@@ -225,11 +225,14 @@ def _in_piece(text: str, start: int, end: int) -> Iterator[_Found]:
     for match in _BASIC.finditer(text, start, end):
         if _is_login(match["value"]):
             yield (*match.span("value"), "basic login")
+    asked: set[int] = set()
     for match in _QUERY.finditer(text, start, end):
+        asked.add(match.start("value"))
         if match["name"].lower().startswith(_SIGNED) or _is_made_up(match["value"], _PASSWORD):
             yield (*match.span("value"), "value")
     for match in _PAIR.finditer(text, start, end):
-        if _is_made_up(match["value"], _PASSWORD if match["name"][0] in "pP" else _MADE_UP):
+        least = _PASSWORD if match["name"][0] in "pP" else _MADE_UP
+        if match.start("value") not in asked and _is_made_up(match["value"], least):
             yield (*match.span("value"), "value")
 
 

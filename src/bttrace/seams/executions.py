@@ -193,7 +193,7 @@ class Executions:
                 told = gate.returned(result)
                 result = told.result
                 if told.error is not None:
-                    execution.error = (told.error[:_ERROR_TEXT], "")
+                    execution.error = ("", told.error[:_ERROR_TEXT])
             execution.result, text = weighed(result)
             weight += text
         finally:
