@@ -32,7 +32,7 @@ def faults(outcome: Outcome) -> list[str]:
         name = _name(row)
         if name is not None:
             rows[name].append(row)
-    found += [f"{_told(name)} is lost; it ended {_when(due[name])}" for name in due if not rows.get(name)]
+    found += [f"{_told(name)} is lost; it ended {due[name]}" for name in due if not rows.get(name)]
     found += [f"{_told(name)} is there {len(of)} times" for name, of in rows.items() if len(of) > 1]
     for name in due:
         found += [
@@ -64,9 +64,9 @@ def numbers(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _due(outcome: Outcome) -> tuple[dict[Named, float | None], list[str]]:
-    """What must be there, with the seconds that each ended before the kill, if any; and processes that just stopped."""
-    due: dict[Named, float | None] = {}
+def _due(outcome: Outcome) -> tuple[dict[Named, str], list[str]]:
+    """What must be there, with what is known of when it ended; and processes that just stopped."""
+    due: dict[Named, str] = {}
     stopped = []
     for life in outcome.lives:
         death = _death(life, outcome)
@@ -74,8 +74,11 @@ def _due(outcome: Outcome) -> tuple[dict[Named, float | None], list[str]]:
             stopped.append(f"process {life.pid}, a child of {life.parent}, ended and nobody knows why")
             continue
         for name, ended in life.ended.items():
-            if death is None or ended + GRACE < death:
-                due[name] = None if death is None else death - ended
+            if death is None:
+                due[name] = f"in process {life.pid}, which ended well"
+            elif ended + GRACE < death:
+                age = f"{ended - life.began:.1f} s after process {life.pid} had begun"
+                due[name] = f"{age}, and {death - ended:.3f} s before it was killed"
     return due, stopped
 
 
@@ -150,12 +153,6 @@ def _of_order(events: list[Row]) -> Iterator[str]:
 
 def _told(name: Named) -> str:
     return f"{name[0]} {name[1]}"
-
-
-def _when(before: float | None) -> str:
-    return (
-        "in a process that ended well" if before is None else f"{before:.3f} s before its process was killed"
-    )
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -144,14 +144,17 @@ class Worker:
 def main(sdk: str, seconds: str, folder: str, seed: str, *options: str) -> None:
     """Works until its time is over, or until SIGTERM if it handles that."""
     faulthandler.register(signal.SIGUSR1)
-    endings: tuple[Leaving, ...] = ("exit", "_exit", "kill", "term") if "--kills" in options else ("exit",)
-    worker = Worker(ASKINGS[sdk], Path(folder), random.Random(int(seed)), endings)
+    workers: list[Worker] = []
 
     def leave(_number: int, _frame: FrameType | None) -> None:
-        worker.leave()
+        for worker in workers:
+            worker.leave()
 
     if "--handles-sigterm" in options:
         signal.signal(signal.SIGTERM, leave)
+    endings: tuple[Leaving, ...] = ("exit", "_exit", "kill", "term") if "--kills" in options else ("exit",)
+    worker = Worker(ASKINGS[sdk], Path(folder), random.Random(int(seed)), endings)
+    workers.append(worker)
     worker.work(float(seconds), threads=_THREADS, forks=True)
     worker.leave()
 
