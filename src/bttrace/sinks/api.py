@@ -62,6 +62,10 @@ class BraintrustApi:
         row_ids = answer.get("row_ids")
         return len(row_ids) if isinstance(row_ids, list) else len(events)
 
+    def project(self, deadline: float) -> str:
+        """Gives the id of the project, which is looked up, or made, if it is not known yet."""
+        return self._project(deadline)
+
     def signed(self, reference: Json, deadline: float) -> tuple[str, dict[str, str]]:
         """Announces an attachment; gives the address that takes its bytes, and the headers to send there."""
         content_type = str(reference["content_type"])
