@@ -83,17 +83,20 @@ class Worker:
             thread.join(timeout)
 
     def _start(self) -> None:
-        if not self._starting.acquire(blocking=False):
-            return
-        try:
-            if self._thread is None:
-                thread = threading.Thread(target=self._target, name=self._name, daemon=True)
-                self._thread = thread  # before it runs, because it takes itself out when it ends
-                thread.start()
-        except RuntimeError:
-            self._thread = None  # the interpreter is going down; who waits for the work does it
-        finally:
-            self._starting.release()
+        # Again, if a thread ended meanwhile that found us here and so started none.
+        while self._thread is None and not self._leaves():
+            if not self._starting.acquire(blocking=False):
+                return
+            try:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._target, name=self._name, daemon=True)
+                    self._thread = thread  # before it runs, because it takes itself out when it ends
+                    thread.start()
+            except RuntimeError:
+                self._thread = None  # the interpreter is going down; who waits for the work does it
+                return
+            finally:
+                self._starting.release()
 
     def _run(self) -> None:
         pause: float | None = None

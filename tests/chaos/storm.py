@@ -133,8 +133,9 @@ class _Slot:
         if ended != (self._end if process.pid in outcome.killed else "exit"):
             outcome.faults.append(f"worker {process.pid}, which was to end by {self._end}, ended with {code}")
         for life in lives(self._storm.ledgers) if code == 0 else ():
-            late = time.time() - life.left_at - EXIT_TIMEOUT
-            if life.pid == process.pid and late > EXIT_SLACK:
+            now = time.time()
+            late = now - life.left_at - EXIT_TIMEOUT
+            if life.pid == process.pid and late > EXIT_SLACK + life.waited(life.left_at, now):
                 outcome.faults.append(f"the exit of worker {process.pid} took {late:.1f} s too long")
 
 

@@ -1,7 +1,7 @@
 """Compares what processes say that they finished with what is at Braintrust: the faults, in words, and the numbers.
 
-A span is due if it ended in a process that ended well, or more than `GRACE` before its process was killed. What is not due may
-be there or not, but not twice.
+A span is due if it ended in a process that ended well, or more than `GRACE` before its process was killed, and as much longer as the
+process had to wait for a processor meanwhile. What is not due may be there or not, but not twice.
 """
 
 from __future__ import annotations
@@ -57,11 +57,18 @@ def numbers(outcome: Outcome) -> str:
     lines = (
         f"{len(outcome.lives)} processes: {_counted(ends)}; workers: {_counted(outcome.ends)}",
         f"{sum(len(life.ended) for life in outcome.lives)} spans ended, {len(due)} of them due",
+        f"{_starvation(outcome):.0%} of the time processes waited for a processor",
         f"{len(outcome.rows)} rows, {again} events beyond the first of a row",
         f"flaps: {_counted(outcome.flaps)}",
         *(f"said {count} times: {line}" for line, count in Counter(outcome.said).most_common(12)),
     )
     return "\n".join(lines)
+
+
+def _starvation(outcome: Outcome) -> float:
+    beats = [life.beats for life in outcome.lives if life.beats]
+    lasted = sum(of[-1][0] - of[0][0] for of in beats)
+    return sum(of[-1][1] - of[0][1] for of in beats) / lasted if lasted else 0.0
 
 
 def _due(outcome: Outcome) -> tuple[dict[Named, str], list[str]]:
@@ -76,7 +83,7 @@ def _due(outcome: Outcome) -> tuple[dict[Named, str], list[str]]:
         for name, ended in life.ended.items():
             if death is None:
                 due[name] = f"in process {life.pid}, which ended well"
-            elif ended + GRACE < death:
+            elif ended + GRACE < death and ended + GRACE + life.waited(ended, death) < death:
                 age = f"{ended - life.began:.1f} s after process {life.pid} had begun"
                 due[name] = f"{age}, and {death - ended:.3f} s before it was killed"
     return due, stopped
