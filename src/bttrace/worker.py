@@ -8,16 +8,30 @@ from __future__ import annotations
 import threading
 import time
 from _thread import allocate_lock
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from . import forks
 from .guard import guarded
 
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for a thread of ours to stand still
+_here = threading.local()
 
 
-def _nothing() -> bool:
-    return False
+def is_ours() -> bool:
+    """Tells whether this thread is ours, or does our work: who waits here for our threads waits for ever."""
+    return getattr(_here, "is_ours", False)
+
+
+@contextmanager
+def acting() -> Iterator[None]:
+    """Makes this thread ours until the block ends, in which it does our work or starts a thread of ours."""
+    before = is_ours()
+    _here.is_ours = True
+    try:
+        yield
+    finally:
+        _here.is_ours = before
 
 
 class Worker:
@@ -66,7 +80,7 @@ class Worker:
         """Wakes the thread, or starts it. Never blocks."""
         if at_once:
             self._hurried = True
-        self.asleep = False
+        self.asleep = self._ended and self._thread is None
         if self._thread is None and not self._ended:
             self._start()
         try:
@@ -88,10 +102,13 @@ class Worker:
             if not self._starting.acquire(blocking=False):
                 return
             try:
-                if self._thread is None:
-                    thread = threading.Thread(target=self._target, name=self._name, daemon=True)
-                    self._thread = thread  # before it runs, because it takes itself out when it ends
-                    thread.start()
+                with (
+                    acting()
+                ):  # a signal's handler or a finalizer that comes in between must not wait for this
+                    if self._thread is None:
+                        thread = threading.Thread(target=self._target, name=self._name, daemon=True)
+                        self._thread = thread  # before it runs, because it takes itself out when it ends
+                        thread.start()
             except RuntimeError:
                 self._thread = None  # the interpreter is going down; who waits for the work does it
                 return
@@ -100,6 +117,7 @@ class Worker:
 
     def _run(self) -> None:
         pause: float | None = None
+        _here.is_ours = True
         try:
             while not self._leaves():
                 self._sleep(pause)

@@ -72,6 +72,10 @@ class BraintrustSink:
         """Gives the project that rows go to: `project_id` and `project_name`, as far as they are known."""
         return self._delivery.project
 
+    def prepare(self) -> None:
+        """Lets the project be found before there is a row for it."""
+        self._delivery.warm()
+
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.
 

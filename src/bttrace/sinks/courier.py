@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..guard import guarded
-from ..worker import Worker
+from ..worker import Worker, acting
 from .backoff import Backoff
 
 _TRIES = 3  # of one flush
@@ -37,7 +37,7 @@ class Courier:
 
     `send` takes a deadline of `time.monotonic`, which outside of a flush is `patience` seconds
     away, and a backoff, which it tells how that went. What is `idle` work has time: nobody who
-    flushes waits for it. `prepare` is called before each try, while a fork still waits.
+    flushes waits for it. `connect` is called before each try, while a fork still waits.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Courier:
         patience: float,
         *,
         idles: Callable[[], bool] = _nothing,
-        prepare: Callable[[], object] = _nothing,
+        connect: Callable[[], object] = _nothing,
     ) -> None:
         self._send = guarded(send, retires=False)
-        self._prepare = guarded(prepare, retires=False)
+        self._connect = guarded(connect, retires=False)
         self._waits = waits
         self._idles = idles
         self._patience = patience
@@ -99,7 +99,8 @@ class Courier:
         if self._worker.is_alive():
             haste.done.wait(max(haste.deadline - time.monotonic(), 0.0))
         else:
-            self._work()
+            with acting():
+                self._work()
 
     def end(self, timeout: float) -> None:
         """Ends the thread, after the try that it is at."""
@@ -130,7 +131,7 @@ class Courier:
             time.sleep(max(pause, 0.0))
 
     def _try(self, deadline: float) -> None:
-        self._prepare()
+        self._connect()
         self._worker.away = True
         try:
             self._send(deadline, self._backoff)

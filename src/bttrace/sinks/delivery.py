@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -53,13 +54,14 @@ class Delivery:
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
         self._api: BraintrustApi | None = None
+        self._warms = False
         self._courier = Courier(
             "bttrace-delivery",
             self._send,
-            self.waits,
+            lambda: self._warms or self.waits(),
             _TRY_TIMEOUT,
             idles=self._idles,
-            prepare=self._prepare,
+            connect=self._connect,
         )
 
     @property
@@ -81,6 +83,12 @@ class Delivery:
         self._api = self._api or BraintrustApi(self._config)
         return self._api
 
+    def warm(self) -> None:
+        """Lets the project be found, before there is a row. Never blocks."""
+        self.connected()
+        self._warms = True
+        self._courier.rouse()
+
     def waits(self) -> bool:
         """Tells whether rows of this process shall be sent."""
         return not self.refused and (bool(self._waiting) or self._spool.has_backlog())
@@ -101,10 +109,11 @@ class Delivery:
             self._courier.rouse()
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:
-        """Sends what waits, trying a few times until the deadline; tells whether nothing waits any more."""
+        """Sends what waits, trying a few times until the deadline; tells whether all of that went."""
+        before = self._waiting.identities()
         if self.waits():
             self._courier.flush(deadline, is_last=is_last)
-        return not self.refused and not self.waits()
+        return not (self.refused or self._spool.has_backlog() or self._waiting.holds(before))
 
     def finish(self, deadline: float) -> None:
         """Sends what dead processes left, until the deadline."""
@@ -118,7 +127,7 @@ class Delivery:
         if self._api is not None:
             self._api.close()
 
-    def _prepare(self) -> None:
+    def _connect(self) -> None:
         """Connects, if there is anything to send, of which much that others have is not ours to take."""
         if self.waits() or (self._idles() and self._estate.claimed() is not None):
             self.connected()
@@ -131,6 +140,10 @@ class Delivery:
         from .transport import Unavailable
 
         api = self._api
+        if self._warms:
+            self._warms = False
+            with suppress(Refused, Unavailable):  # what is wrong is said of the first rows
+                api.prepare(deadline)
         try:
             while not self._courier.is_parked and (load := self._load(api, deadline)) is not None:
                 batch = load.batch(self._batch_rows, _BATCH_BYTES)

@@ -35,6 +35,9 @@ class JournalSink:
         self._lost = 0
         self.path: Path | None = None
 
+    def prepare(self) -> None:
+        """Has nothing to do: a journal is made with the first span."""
+
     def write(self, span: Span, _parent: object | None) -> None:
         """Appends a span."""
         if self._file is None and not self._refused:

@@ -33,6 +33,14 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._rows) + self._leaving
 
+    def identities(self) -> list[str]:
+        """Gives the spans whose rows wait. Takes no lock: a signal's handler may ask while it is held."""
+        return list(self._rows)
+
+    def holds(self, identities: Sequence[str]) -> bool:
+        """Tells whether the row of any of these spans waits. Takes no lock either."""
+        return any(identity in self._rows for identity in identities)
+
     def merges(self, identity: str, *, again: bool) -> bool:
         """Tells whether the next row of a span merges; one is written `again` when it was written before."""
         with self._lock:
