@@ -10,6 +10,9 @@ import logging
 import sys
 from contextlib import suppress
 
+from .known_secrets import known_secrets
+from .secret_shapes import replaced
+
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LOGGER = logging.getLogger("bttrace")
 
@@ -34,9 +37,9 @@ def _connect() -> None:
 
 
 def say(level: str, message: str) -> None:
-    """Logs one line at a level of `LEVELS`."""
+    """Logs one line at a level of `LEVELS`, without the secrets in it."""
     _connect()
-    LOGGER.log(getattr(logging, level.upper()), "%s", message)
+    LOGGER.log(getattr(logging, level.upper()), "%s", replaced(message, known_secrets()))
 
 
 def choose_level(level: str) -> None:

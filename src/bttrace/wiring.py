@@ -27,6 +27,7 @@ from .guard import guarded, say_once
 from .imports import ImportHook
 from .model import Json, Provider
 from .patch import Ledger
+from .privacy import Privacy
 from .providers import SDKS
 from .record import Recorder
 from .registries import REGISTRIES
@@ -211,12 +212,10 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
         )
 
 
-def _screens(_settings: Config, sampling: Sampling | None) -> list[Screen]:
+def _screens(settings: Config, sampling: Sampling | None) -> list[Screen]:
     """Gives what every span passes before it goes anywhere, in order."""
-    screens: list[Screen] = []
-    if sampling is not None:
-        screens.append(sampling)
-    return screens
+    privacy = Privacy(settings)
+    return [privacy] if sampling is None else [sampling, privacy]
 
 
 def _sampling(settings: Config) -> Sampling | None:

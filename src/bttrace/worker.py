@@ -34,6 +34,10 @@ def acting() -> Iterator[None]:
         _here.is_ours = before
 
 
+def _nothing() -> bool:
+    return False
+
+
 class Worker:
     """Calls `work` whenever it is roused, and again after the seconds that it gives, if any.
 
