@@ -106,9 +106,7 @@ class Worker:
             if not self._starting.acquire(blocking=False):
                 return
             try:
-                with (
-                    acting()
-                ):  # a signal's handler or a finalizer that comes in between must not wait for this
+                with acting():  # a signal's handler or finalizer amid this must not wait for it
                     if self._thread is None:
                         thread = threading.Thread(target=self._target, name=self._name, daemon=True)
                         self._thread = thread  # before it runs, because it takes itself out when it ends
