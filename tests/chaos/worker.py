@@ -55,7 +55,7 @@ class Worker:
         for thread in running:
             thread.start()
         try:
-            while time.monotonic() < until:
+            while time.monotonic() < until and not self._stops.is_set():
                 self._step(forks=forks)
         finally:
             self._stops.set()
@@ -125,6 +125,10 @@ class Worker:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return Worker(self._asking, self._folder, random.Random(seed), self._endings)
 
+    def stop(self) -> None:
+        """Ends the work soon. Safe in a signal's handler."""
+        self._stops.set()
+
     def leave(self) -> NoReturn:
         """Ends the process as programs end."""
         self.ledger.leaves("exit")
@@ -146,12 +150,12 @@ def main(sdk: str, seconds: str, folder: str, seed: str, *options: str) -> None:
     faulthandler.register(signal.SIGUSR1)
     workers: list[Worker] = []
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         for worker in workers:
-            worker.leave()
+            worker.stop()
 
     if "--handles-sigterm" in options:
-        signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGTERM, stop)
     endings: tuple[Leaving, ...] = ("exit", "_exit", "kill", "term") if "--kills" in options else ("exit",)
     worker = Worker(ASKINGS[sdk], Path(folder), random.Random(int(seed)), endings)
     workers.append(worker)
