@@ -11,18 +11,18 @@ item, so that it never holds the interpreter for long. It never waits for the ne
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from . import forks
+from . import children, forks
 from .clock import Clock, Ids
 from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .exits import Exit
 from .guard import say_once
+from .native import Event, sleep
 from .shape import Style
 from .worker import Worker, acting, is_ours
 from .writing import BEGUN, What, Writing, flushed, left
@@ -38,7 +38,7 @@ class _Mark:
 
     def __init__(self, *, is_last: bool) -> None:
         self.is_last = is_last  # nothing more will be heard of what is open
-        self.reached = threading.Event()
+        self.reached = Event()
 
 
 class Recorder:
@@ -61,6 +61,7 @@ class Recorder:
         self.promptness: Promptness | None = None
         self._writing = Writing(sinks, style, clock, ids, screens)
         self._is_ready = False
+        self._leaves_as_child = False
         self._taken = 0
         self._flushed = 0  # of what was taken
         self._open: dict[int, Open] = {}
@@ -97,6 +98,8 @@ class Recorder:
         """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
         if not self.active:
             return
+        if not forks.MARK[0]:
+            forks.catch_up()
         queue = self._queue
         if len(queue) >= LIMIT:
             self._drop_oldest()
@@ -109,6 +112,8 @@ class Recorder:
             self._exit.wait()
         else:
             self.writer.rouse()
+            if not self._leaves_as_child:
+                self._leaves_as_child = children.at_end(self._exit.wait)
 
     def opened(self, observation: Open) -> None:
         """Remembers a stream that is being read, or the run itself, so that exit can end it."""
@@ -143,7 +148,7 @@ class Recorder:
             self._taken += 1
             self._writing.take(*item)
             if not self._marks:
-                time.sleep(0)
+                sleep(0)
         return None if self.writer.parked else self._writing.write()
 
     def _reach(self, mark: _Mark) -> None:
@@ -181,6 +186,7 @@ class Recorder:
         if is_ours():  # a masker or a log handler asks, and we wait for it
             self.writer.rouse(at_once=True)
             return False
+        forks.catch_up()
         deadline = time.monotonic() + timeout
         mark = _Mark(is_last=is_last)
         self._marks.add(mark)
@@ -188,15 +194,14 @@ class Recorder:
         # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
         share = timeout * _SINKS_SHARE
         self.writer.rouse(at_once=True)
-        is_alive = self.writer.is_alive()
-        with nullcontext() if is_alive else acting():
-            if not is_alive:
-                self._work()
-            elif not mark.reached.wait(max(share, _GRACE) if is_last else share) and not is_last:
-                return False
-            until = deadline - timeout + share
+        until = deadline - timeout + share
+        stood_in = self.writer.stand_in(until)
+        patience = max(share, _GRACE) if is_last else share
+        if not stood_in and not mark.reached.wait(patience) and not is_last:
+            return False
+        with acting() if stood_in else nullcontext():
             went = [flushed(sink, until, is_last) for sink in self.sinks]
-        return all(went) and mark.reached.is_set()
+        return all(went) and mark.reached.wait(0)
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
@@ -237,6 +242,7 @@ class Recorder:
         self._marks = set()
         self._open.clear()
         self.is_idle, self._is_ready = True, False
+        self._leaves_as_child = False
         self._exit.after_fork()
         self._writing.forget()
 

@@ -8,12 +8,12 @@ and not again while what it waited for in vain is still not delivered.
 
 from __future__ import annotations
 
-import threading
 import time
 
 from . import forks
 from .contracts import Observation
 from .executions import Execution
+from .native import Event
 from .record import Recorder
 from .worker import is_ours
 
@@ -25,7 +25,7 @@ class _Waiter:
     """Somebody who waits until the writer has handled what has ended."""
 
     def __init__(self) -> None:
-        self.handled = threading.Event()
+        self.handled = Event()
         self.goes_on = False  # the turn, because the answer asks for tools
 
 

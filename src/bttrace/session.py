@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import TIMEOUT_MAX, allocate_lock
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
 
 from . import config
 from .guard import forget, guarded, say, say_once
@@ -36,7 +36,7 @@ class Session:
         self.wiring: Wiring | None = None
         self._parts = parts
         self._extensions: Extensions | None = None
-        self._lock = allocate_lock()
+        self._locks: dict[int, LockType] = {}  # by process: a child's must not be one that its parent holds
         self._hook = ImportHook()
 
     def start(self) -> None:
@@ -99,7 +99,9 @@ class Session:
         """Gives what traces; wires everything when the first module is there to be patched."""
         from .wiring import Parts, Wiring
 
-        with self._lock:  # two of them can be imported in two threads at once
+        with self._locks.setdefault(
+            os.getpid(), allocate_lock()
+        ):  # two of them can be imported in two threads at once
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
         return self.wiring

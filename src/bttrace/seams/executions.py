@@ -7,7 +7,6 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutine
 from types import FrameType
@@ -18,6 +17,7 @@ from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
 from ..fitting import fits
 from ..guard import guarded
+from ..native import allocate_lock
 from ..record import Recorder
 from ..suppression import SUPPRESSED, is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper

@@ -6,7 +6,6 @@ Owns which way a span takes, and what its row holds. `delivery` sends the rows t
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..contracts import Counts, Told
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Attachment, Json, Span
+from ..native import allocate_lock
 from .adoption import Adopted
 from .delivery import Delivery
 from .estate import Estate
@@ -65,7 +65,7 @@ class BraintrustSink:
         self._estate = Estate(self._spool.destination, self._adopt)
         self._delivery = Delivery(self._config, self._waiting, self._spool, self._estate, self._then)
         self._uploads: Uploads | None = None
-        self._making = threading.Lock()
+        self._making = allocate_lock()
 
     @property
     def project(self) -> Json:

@@ -8,10 +8,10 @@ and may be taken by another. Knows no HTTP and no disk.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from ..native import allocate_lock
 from .segments import BYTES, ROWS, Row, oldest
 from .tally import Tally
 
@@ -28,7 +28,7 @@ class Waiting:
         self._rows: OrderedDict[str, Row] = OrderedDict()
         self._away: set[str] = set()  # ids of those that are being sent
         self._leaving = 0  # rows that were taken out, to be put elsewhere
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def __len__(self) -> int:
         return len(self._rows) + self._leaving
