@@ -130,12 +130,15 @@ class _Slot:
             outcome.killed.pop(process.pid, None)  # it had ended before the signal came
         ended = {0: "exit", -signal.SIGKILL: "kill", -signal.SIGTERM: "term"}.get(code)
         outcome.ends[ended or "?"] += 1
+        life = next((one for one in lives(self._storm.ledgers) if one.pid == process.pid), None)
+        if life is not None and life.left == "exit" and self._end == "handled term":
+            ended = "exit"  # at its very end Python puts the default signal handler back
         if ended != (self._end if process.pid in outcome.killed else "exit"):
             outcome.faults.append(f"worker {process.pid}, which was to end by {self._end}, ended with {code}")
-        for life in lives(self._storm.ledgers) if code == 0 else ():
+        if life is not None and code == 0:
             now = time.time()
-            late = now - life.left_at - EXIT_TIMEOUT
-            if life.pid == process.pid and late > EXIT_SLACK + life.waited(life.left_at, now):
+            late = now - life.left_at - EXIT_TIMEOUT - life.waited(life.left_at, now)
+            if late > EXIT_SLACK:
                 outcome.faults.append(f"the exit of worker {process.pid} took {late:.1f} s too long")
 
 
