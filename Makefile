@@ -3,6 +3,8 @@
 # make test-long  run the tests that take minutes
 # make matrix  test old and new versions of the SDKs, of braintrust, of wrapt and of Python
 # make test-frameworks  test agents of five frameworks, each in an environment of its own
+# make test-neighbours  test beside ddtrace, OpenTelemetry, langfuse and coverage, in an environment of its own
+# make chaos   two minutes of calls while Braintrust flaps and processes are killed and forked
 # make bench   set up, measure
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KIN := $(VENV)/.kin
 
-.PHONY: demo test test-long lint matrix test-frameworks bench clean
+.PHONY: demo test test-long lint matrix test-frameworks test-neighbours chaos bench clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bttrace needs Python 3.10 or newer; say which: make PYTHON=python3.12 ...")'
@@ -53,6 +55,12 @@ matrix:
 
 test-frameworks:
 	$(PYTHON) -m tests.frameworks
+
+test-neighbours:
+	$(PYTHON) -m tests.neighbours
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --seconds 120
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -51,6 +51,7 @@ class BraintrustServer:
         self._catalog = Catalog(orgs)
         self._listener = Listener(self._answer, port)
         self.url = self._listener.url
+        self._port = self._listener.port
         self._endpoints = Endpoints(self.url, max_bytes, self._catalog)
 
     def env(self, key: str | None = None) -> dict[str, str]:
@@ -156,6 +157,15 @@ class BraintrustServer:
     def heal(self) -> None:
         """Forgets every fault that is still to come."""
         self._faults.clear()
+
+    def refuse(self) -> None:
+        """Ends every connection and refuses new ones, until it listens again. What it has, it keeps."""
+        self._listener.close()
+
+    def listen(self) -> None:
+        """Listens again, at the same address."""
+        self._listener.close()
+        self._listener = Listener(self._answer, self._port)
 
     def close(self) -> None:
         """Ends every connection, and stops listening."""

@@ -153,8 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
     def answer(self) -> None:
-        """Reads one request to its end and passes it on."""
+        """Reads one request to its end and passes it on; one whose sender went away meanwhile is none."""
         body = self._body()
+        if len(body) < int(self.headers.get("content-length", 0)):
+            self.close_connection = True
+            return
         headers = list(self.headers.items())
         request = Request(self.command, self.path, headers, body, time.perf_counter_ns())
         line = Line(self.connection, request, self.server.closing)
@@ -214,7 +217,8 @@ class Listener:
 
     def __init__(self, answer: Answer, port: int = 0) -> None:
         self._server = _Server(port, answer)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="loopback", daemon=True
         )

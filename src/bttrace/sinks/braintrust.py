@@ -86,12 +86,12 @@ class BraintrustSink:
         if parent is not None:
             self._count(span, taken=self.adopted.write(span, parent))
             return
-        # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms;
-        # and not while delivering, because a fork does not wait for that.
-        self._delivery.connected()
         merges = self._waiting.merges(span.row_id, again=span.merges)
         data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
         segment = self._spool.written(data) if self._spool.is_first else None
+        # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms; not while
+        # delivering, because a fork does not wait for that; and not before the row is on the disk.
+        self._delivery.connected()
         self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
         while rows := self._waiting.excess(generously=self._spool.is_on):
             if self._place(rows) < len(rows):

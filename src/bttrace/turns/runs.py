@@ -95,14 +95,17 @@ class Runs:
         return run, execution
 
     def spend(self, within: object, usage: Mapping[Metric, float]) -> None:
-        """Adds what a call used to the sums of the workflows and tasks that it was made in."""
+        """Adds what a call used to the sums of the workflows and tasks that it was made in.
+
+        One that was written as ended is not written again: what it was given and gave is let go of.
+        """
         execution = self._known(within) if usage else None
         while execution is not None:
             step = execution.step
             if step is not None and step.kind != "tool":
                 add(execution.usage, usage)
                 step.metadata["usage"] = dict(execution.usage)
-                if step.ended is not None:
+                if step.ended is not None and not step.is_sent:
                     self._places.note(step)
             execution = self._known(execution.origin.within)
 

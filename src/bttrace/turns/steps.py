@@ -67,11 +67,14 @@ class Step:
     def sent(self) -> None:
         """Takes it that the step was written; of one that has ended, content is not kept any longer.
 
-        A later row merges, so that what it leaves out stays as it was.
+        Rows are whole, so there is no later one then; but a turn can go on, and keeps what it was asked,
+        which the memory of turns bounds.
         """
         self.is_sent = True
         if self.ended is not None:
-            self.input = self.output = None
+            self.output = None
+            if self.kind != "turn":
+                self.input = None
 
     def span(self, style: Style) -> Span:
         """Gives the step's span as it is now; one without an end is open still."""
