@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from ..guard import guarded
 from ..worker import Worker
@@ -22,14 +21,14 @@ def _nothing() -> bool:
     return False
 
 
-@dataclass(slots=True, eq=False)
 class _Haste:
-    """Somebody waits: until the deadline, for all that `waits`. The `last` is followed by no other try."""
+    """Somebody waits: until the deadline, for all that `waits`. The last is followed by no other try."""
 
-    deadline: float
-    waits: Callable[[], bool]
-    is_last: bool
-    done: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, deadline: float, waits: Callable[[], bool], *, is_last: bool) -> None:
+        self.deadline = deadline
+        self.waits = waits
+        self.is_last = is_last
+        self.done = threading.Event()
 
 
 class Courier:
@@ -87,7 +86,7 @@ class Courier:
 
     def flush(self, deadline: float, *, is_last: bool) -> None:
         """Sends what waits, trying a few times until the deadline."""
-        self._hasten(_Haste(deadline, self._waits, is_last))
+        self._hasten(_Haste(deadline, self._waits, is_last=is_last))
 
     def idle(self, deadline: float) -> None:
         """Does idle work until the deadline."""

@@ -8,6 +8,7 @@ on the courier's thread, or at exit on the one that asks for a flush.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ _CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 1_000
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
 _PATIENCE = 0.1  # seconds that a thread has to end which may be inside a request
+_PARTING = 1.0  # seconds that an exit leaves at least to keep what waits after a refusal
 _TRY_TIMEOUT = 30.0  # seconds that one delivery outside a flush may take
 Load = Waiting | Loaded
 
@@ -51,6 +53,7 @@ class Delivery:
         self._batch_rows = _BATCH_ROWS
         self._inserts = 0  # that went well
         self._closed = False
+        self._parted = threading.Event()  # all was kept after a refusal, and that was said
         self._doubted: dict[
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
@@ -106,6 +109,8 @@ class Delivery:
         """Sends what waits, trying a few times until the deadline; tells whether nothing waits any more."""
         if self.waits():
             self._courier.flush(deadline, is_last=is_last)
+        if self.refused:
+            self._parted.wait(max(deadline - time.monotonic(), _PARTING))
         return not self.refused and not self.waits()
 
     def finish(self, deadline: float) -> None:
@@ -247,3 +252,4 @@ class Delivery:
         self._then()
         kept = f"; until then spans are kept in {self._spool.folder}" if self._spool.is_on else ""
         say_once(f"{message} Nothing is sent to Braintrust until the program is started again{kept}.")
+        self._parted.set()
