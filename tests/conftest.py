@@ -16,6 +16,7 @@ from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.machines import Machine
+from tests.sinks import Sinks
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 
@@ -54,6 +55,13 @@ def braintrust_api() -> Iterator[BraintrustServer]:
 def machine(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path) -> Machine:
     provider.reply(replies.chat("Hello"))
     return Machine(braintrust_api, provider, tmp_path)
+
+
+@pytest.fixture
+def sinks(braintrust_api: BraintrustServer) -> Iterator[Sinks]:
+    made = Sinks(braintrust_api)
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)

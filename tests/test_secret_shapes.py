@@ -119,14 +119,14 @@ def test_a_value_is_told_by_its_name() -> None:
     ):
         assert named(name, HEX) == "[secret: value]"
     assert named("Authorization", f"Token {HEX}") == "[secret: value]"
-    for name, value in (
+    for other, value in (
         ("token", HEX),
         ("api_key", "YOUR_API_KEY"),
         ("secret", "none"),
         ("cache_key", HEX),
         (3, HEX),
     ):
-        assert named(name, value) is None
+        assert named(other, value) is None
 
 
 def test_known_values_are_replaced_by_their_names() -> None:

@@ -12,7 +12,7 @@ def test_what_was_not_delivered_is_delivered_by_the_next_start_once(
     machine: Machine, braintrust_api: BraintrustServer
 ) -> None:
     braintrust_api.fault("/v1", status=500, times=None)
-    done = machine.run("one", "two", "three")
+    done = machine.run("one", "two", "three", BTTRACE_EXIT_TIMEOUT="0.5")
     assert done.code == 0
     [line] = done.said
     address = braintrust_api.url.removeprefix("http://")
@@ -33,7 +33,7 @@ def test_what_was_not_delivered_is_delivered_by_the_next_start_once(
 
 def test_off_never_touches_the_disk(machine: Machine, braintrust_api: BraintrustServer) -> None:
     braintrust_api.fault("/v1", status=500, times=None)
-    done = machine.run("one", BTTRACE_SPOOL="off")
+    done = machine.run("one", BTTRACE_SPOOL="off", BTTRACE_EXIT_TIMEOUT="0.5")
     [line] = done.said
     assert "1 span was not delivered by the exit and is lost" in line
     assert not machine.spool.exists()
@@ -55,3 +55,12 @@ def test_always_leaves_nothing_behind_when_all_goes_well(
     assert (done.code, done.err) == (0, "")
     assert asked(braintrust_api) == ["one", "two"]
     assert [path for path in machine.spool.rglob("*") if path.is_file()] == []
+
+
+def test_what_is_left_out_of_spans_and_the_key_are_in_no_file(machine: Machine) -> None:
+    machine.run("a-private-text", BTTRACE_CAPTURE_CONTENT="false", BRAINTRUST_API_KEY="private-key")
+    [segment] = machine.files
+    assert b"llm.generation" in segment.read_bytes()
+    for secret in ("a-private-text", "private-key"):
+        assert secret.encode() not in segment.read_bytes()
+        assert secret not in str(segment)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from ..guard import guarded
 from ..native import Event
@@ -22,14 +21,14 @@ def _nothing() -> bool:
     return False
 
 
-@dataclass(slots=True, eq=False)
 class _Haste:
-    """Somebody waits: until the deadline, for all that `waits`. The `last` is followed by no other try."""
+    """Somebody waits: until the deadline, for all that `waits`. The last is followed by no other try."""
 
-    deadline: float
-    waits: Callable[[], bool]
-    is_last: bool
-    done: Event = field(default_factory=Event)
+    def __init__(self, deadline: float, waits: Callable[[], bool], *, is_last: bool) -> None:
+        self.deadline = deadline
+        self.waits = waits
+        self.is_last = is_last
+        self.done = Event()
 
 
 class Courier:
@@ -88,7 +87,7 @@ class Courier:
 
     def flush(self, deadline: float, *, is_last: bool) -> None:
         """Sends what waits, trying a few times until the deadline."""
-        self._hasten(_Haste(deadline, self._waits, is_last))
+        self._hasten(_Haste(deadline, self._waits, is_last=is_last))
 
     def idle(self, deadline: float) -> None:
         """Does idle work until the deadline."""

@@ -17,6 +17,7 @@ from ..config import Config
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Json
+from ..native import Event
 from .backoff import Backoff
 from .courier import Courier
 from .estate import Estate
@@ -31,6 +32,7 @@ _CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 1_000
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
 _PATIENCE = 0.1  # seconds that a thread has to end which may be inside a request
+_PARTING = 1.0  # seconds that an exit leaves at least to keep what waits after a refusal
 _TRY_TIMEOUT = 30.0  # seconds that one delivery outside a flush may take
 Load = Waiting | Loaded
 
@@ -51,6 +53,7 @@ class Delivery:
         self._batch_rows = _BATCH_ROWS
         self._inserts = 0  # that went well
         self._closed = False
+        self._parted = Event()  # all was kept after a refusal, and that was said
         self._doubted: dict[
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
@@ -114,6 +117,8 @@ class Delivery:
         before = self._waiting.identities()
         if self.waits():
             self._courier.flush(deadline, is_last=is_last)
+        if self.refused:
+            self._parted.wait(max(deadline - time.monotonic(), _PARTING))
         return not (self.refused or self._spool.has_backlog() or self._waiting.holds(before))
 
     def finish(self, deadline: float) -> None:
@@ -262,3 +267,4 @@ class Delivery:
         self._then()
         kept = f"; until then spans are kept in {self._spool.folder}" if self._spool.is_on else ""
         say_once(f"{message} Nothing is sent to Braintrust until the program is started again{kept}.")
+        self._parted.set()

@@ -115,6 +115,8 @@ class Estate:
         self._counted.clear()
         for part in held.files(PART):
             part.unlink(missing_ok=True)
+        for path in filter(is_old, held.files(ATTACHMENT)):
+            path.unlink(missing_ok=True)
         if held.tidy():
             return
         attachments = held.files(ATTACHMENT)
