@@ -5,11 +5,14 @@ application's thread runs; `guarded` makes it safe: what it raises is logged onc
 kind, and after `PATIENCE` faults the hook retires and does nothing for the rest of the
 process. Under `BTTRACE_STRICT=1` faults are raised again, so that tests see them.
 Exceptions that are not `Exception` (`KeyboardInterrupt`, cancellation) pass.
+
+Owns also how often a thing is said: what never changes, once; a condition that lasts, at times.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from . import speech
 
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 PATIENCE = 5
-_said: set[str] = set()
+AT_TIMES = 60.0  # seconds from one line about a condition that lasts to the next
+_LINES = 1000  # things of which it is remembered that they were said, the latest
+_said: dict[str, None] = {}
+_due: dict[str, float] = {}
 _faults: dict[object, int] = {}
 _retired: set[object] = set()
 
@@ -47,13 +53,37 @@ def say_once(message: str, *, about: str = "", level: str = "warning") -> None:
     """Logs a line unless one about the same thing was logged before; by default, the same line."""
     key = about or message
     if key not in _said:
-        _said.add(key)
+        _said[key] = None
+        _bound(_said)
         say(message, level=level)
+
+
+def say_at_times(message: str, *, about: str, every: float = AT_TIMES, level: str = "warning") -> bool:
+    """Logs a line, at most once in `every` seconds one about the same thing; tells whether it did.
+
+    For a condition that lasts: the message says how things stand by now, such as a count.
+    """
+    now = time.monotonic()
+    if now < _due.get(about, now):
+        return False
+    _due.pop(about, None)  # the latest are remembered longest
+    _due[about] = now + every
+    _bound(_due)
+    say(message, level=level)
+    return True
+
+
+def _bound(said: dict[str, None] | dict[str, float]) -> None:
+    """Forgets the oldest of too many things: texts with an address or a number may never come again."""
+    if len(said) > _LINES:
+        for oldest in list(said)[:-_LINES]:
+            said.pop(oldest, None)
 
 
 def forget() -> None:
     """Lets every line be said again, and every hook work again: a new session has its own troubles."""
     _said.clear()
+    _due.clear()
     _faults.clear()
     _retired.clear()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 
+from .known_secrets import known_secrets
+from .secret_shapes import replaced
 from .speech import write
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -28,9 +30,9 @@ def _connect() -> None:
 
 
 def say(level: str, message: str) -> None:
-    """Logs one line at a level of `LEVELS`."""
+    """Logs one line at a level of `LEVELS`, without the secrets in it."""
     _connect()
-    LOGGER.log(getattr(logging, level.upper()), "%s", message)
+    LOGGER.log(getattr(logging, level.upper()), "%s", replaced(message, known_secrets()))
 
 
 def choose_level(level: str) -> None:

@@ -6,7 +6,6 @@ Owns which way a span takes, and what its row holds. `delivery` sends the rows t
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..contracts import Counts, Told
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Attachment, Json, Span
+from ..native import allocate_lock
 from .adoption import Adopted
 from .delivery import Delivery
 from .estate import Estate
@@ -65,7 +65,7 @@ class BraintrustSink:
         self._estate = Estate(self._spool.destination, self._adopt)
         self._delivery = Delivery(self._config, self._waiting, self._spool, self._estate, self._then)
         self._uploads: Uploads | None = None
-        self._making = threading.Lock()
+        self._making = allocate_lock()
 
     @property
     def project(self) -> Json:
@@ -74,7 +74,7 @@ class BraintrustSink:
 
     def prepare(self) -> None:
         """Lets the project be found before there is a row for it."""
-        self._delivery.prepare()
+        self._delivery.warm()
 
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.

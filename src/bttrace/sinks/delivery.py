@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 1_000
 _BATCH_BYTES = 3 * 2**20  # half of what braintrust 0.47 (`logger.py`) sends at the most
+_PATIENCE = 0.1  # seconds that a thread has to end which may be inside a request
 _TRY_TIMEOUT = 30.0  # seconds that one delivery outside a flush may take
 Load = Waiting | Loaded
 
@@ -49,6 +50,7 @@ class Delivery:
         self._then = then
         self._batch_rows = _BATCH_ROWS
         self._inserts = 0  # that went well
+        self._closed = False
         self._doubted: dict[
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
@@ -60,7 +62,7 @@ class Delivery:
             self.waits,
             _TRY_TIMEOUT,
             idles=self._idles,
-            prepare=self._prepare,
+            connect=self._connect,
         )
 
     @property
@@ -82,7 +84,7 @@ class Delivery:
         self._api = self._api or BraintrustApi(self._config)
         return self._api
 
-    def prepare(self) -> None:
+    def warm(self) -> None:
         """Lets the project be found, before there is a row for it. Never blocks."""
         self.connected()
         self._is_new = True
@@ -108,10 +110,11 @@ class Delivery:
             self._courier.rouse()
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:
-        """Sends what waits, trying a few times until the deadline; tells whether nothing waits any more."""
+        """Sends what waits, trying a few times until the deadline; tells whether all of that went."""
+        before = self._waiting.identities()
         if self.waits():
             self._courier.flush(deadline, is_last=is_last)
-        return not self.refused and not self.waits()
+        return not (self.refused or self._spool.has_backlog() or self._waiting.holds(before))
 
     def finish(self, deadline: float) -> None:
         """Sends what dead processes left, until the deadline."""
@@ -120,52 +123,63 @@ class Delivery:
 
     def close(self) -> None:
         """Ends the thread and closes the connections."""
-        self._courier.end(0.0)
-        self._estate.close()
+        self._closed = True
+        self._courier.end(_PATIENCE)
+        if not self._courier.is_alive():
+            self._estate.close()
         if self._api is not None:
             self._api.close()
 
-    def _prepare(self) -> None:
+    def _connect(self) -> None:
         """Connects, if there is anything to send, of which much that others have is not ours to take."""
         if self.waits() or (self._idles() and self._estate.claimed() is not None):
             self.connected()
 
     def _send(self, deadline: float, backoff: Backoff) -> None:
-        """Sends batch after batch."""
+        """Sends what there is, until the deadline."""
         if self._api is None:
             return
-        from .api import Refused, Unsuitable
+        from .api import Refused
         from .transport import Unavailable
 
-        api = self._api
         try:
-            if self._is_new:
-                self._is_new = False
-                api.prepare(deadline)
-            while not self._courier.is_parked and (load := self._load(api, deadline)) is not None:
-                batch = load.batch(self._batch_rows, _BATCH_BYTES)
-                if not batch:
-                    break  # what waits is on its way to the disk
-                try:
-                    confirmed = api.insert([row.data for row in batch], deadline)
-                except Unsuitable as fault:
-                    self._narrow(load, batch, fault)
-                    continue
-                self._settle(load, batch, confirmed)
-                backoff.succeeded()
-                if not self._courier.is_hurried:
-                    deadline = time.monotonic() + _TRY_TIMEOUT
-                elif time.monotonic() >= deadline:
-                    return
+            if self._insert(self._api, deadline, backoff):
+                self._then()
         except Unavailable as fault:
             self._put_off(fault, backoff)
-            return
         except Refused as fault:
             self._refuse(str(fault))
-            return
         finally:
             self._waiting.returned()
-        self._then()
+            if self._closed:
+                self._estate.close()
+
+    def _insert(self, api: BraintrustApi, deadline: float, backoff: Backoff) -> bool:
+        """Inserts batch after batch; tells whether it got through. Raises what the API does."""
+        from .api import Unsuitable
+
+        if self._is_new:
+            self._is_new = False
+            api.prepare(deadline)
+        while not self._stops() and (load := self._load(api, deadline)) is not None:
+            batch = load.batch(self._batch_rows, _BATCH_BYTES)
+            if not batch:
+                break  # what waits is on its way to the disk
+            try:
+                confirmed = api.insert([row.data for row in batch], deadline)
+            except Unsuitable as fault:
+                self._narrow(load, batch, fault)
+                continue
+            self._settle(load, batch, confirmed)
+            backoff.succeeded()
+            if not self._courier.is_hurried:
+                deadline = time.monotonic() + _TRY_TIMEOUT
+            elif time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _stops(self) -> bool:
+        return self._closed or self._courier.is_parked
 
     def _load(self, api: BraintrustApi, deadline: float) -> Load | None:
         """Gives what is sent next; `None` if that is nothing."""

@@ -10,6 +10,7 @@ everything it is for: of connecting with the TLS handshake, and of a whole answe
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - the first request would import it, and a fork find its lock held
 import http.client
 import io
 import logging
