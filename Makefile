@@ -19,7 +19,7 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Eight SDKs more, and mcp, which only the tests need: a demo shall not wait for them.
+# Eight SDKs more, mcp and IPython, which only the tests need: a demo shall not wait for them.
 $(KIN): $(READY) requirements-kin.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-kin.lock
 	@touch $@

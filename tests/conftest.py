@@ -5,13 +5,17 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import bttrace
 from bttrace.environment import SIGNS
+from tests.doors import fresh_spool
+from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
+from tests.machines import Machine
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 
@@ -22,6 +26,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_STRANGERS) or name in SIGNS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BTTRACE_STRICT", "1")
+    monkeypatch.setenv("BTTRACE_SPOOL_DIR", fresh_spool())
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,12 @@ def provider() -> Iterator[ProviderServer]:
 def braintrust_api() -> Iterator[BraintrustServer]:
     with BraintrustServer() as server:
         yield server
+
+
+@pytest.fixture
+def machine(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path) -> Machine:
+    provider.reply(replies.chat("Hello"))
+    return Machine(braintrust_api, provider, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,12 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bttrace.path import folder
@@ -65,10 +67,21 @@ class Finished:
         return (self.err.splitlines() or [""])[-1]
 
 
+def fresh_spool() -> str:
+    """A folder that is not there yet, for what is not delivered: no test shall find another's, nor the developer's."""
+    return str(Path(_spools().name, uuid.uuid4().hex))
+
+
+@cache
+def _spools() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="bttrace-spools-", ignore_cleanup_errors=True)
+
+
 def environment(variables: Mapping[str, str] | None = None, *path: str | Path) -> dict[str, str]:
     """An environment without anything of the developer's; `path` is `PYTHONPATH`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
     env["BTTRACE_STRICT"] = "1"
+    env["BTTRACE_SPOOL_DIR"] = fresh_spool()
     if path:
         env["PYTHONPATH"] = os.pathsep.join(str(entry) for entry in path)
     return {**env, **(variables or {})}

@@ -10,7 +10,9 @@ import openai
 import pytest
 
 import bttrace
-from bttrace.sinks.waiting import Row, Waiting
+from bttrace.sinks.segments import Row
+from bttrace.sinks.tally import Tally
+from bttrace.sinks.waiting import Waiting
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
@@ -168,21 +170,28 @@ def test_rows_that_are_too_large_are_cut_as_often_as_they_are_sent(provider: Pro
         assert counts() == (len(server.rows("P")), 0, 0)
 
 
-def test_a_span_that_was_lost_open_and_lost_again_is_one_that_is_lost(
+def test_a_span_that_is_too_large_is_lost_once_and_only_when_others_are_taken(
     provider: ProviderServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with BraintrustServer(max_bytes=20_000) as server:
         loop = Loop(server, provider, "weather " * 5_000)
         loop.step(replies.chat(tool_calls=CALLS))
         assert not bttrace.flush()
-        assert counts() == (1, 0, 2)  # the reason is there; the turn and the generation are not
+        sent, waiting, lost = counts()
+        assert sent in (1, 2)  # the reason, and the act if it is old enough
+        assert waiting + lost == 2
+        assert lost in (
+            1,
+            2,
+        )  # the turn; the generation waits until the act, the next that is taken, shows whose fault it is
         loop.step(replies.chat("done"))
         bttrace.flush()
-        assert counts() == (4, 0, 3)  # both reasons, the act and the tool; the turn is lost once
+        assert sum(counts()) == 7
+        assert counts()[0] == 4  # both reasons, the act and the tool
         assert "413" in capsys.readouterr().err
 
 
-def test_after_a_refusal_every_span_is_lost_once(
+def test_after_a_refusal_every_span_is_kept_once(
     braintrust_api: BraintrustServer, provider: ProviderServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loop = Loop(braintrust_api, provider)
@@ -192,9 +201,9 @@ def test_after_a_refusal_every_span_is_lost_once(
     braintrust_api.fault("/v1/project_logs", status=401, times=None)
     loop.step(replies.chat("done"))
     assert not bttrace.flush()
-    found = counts()
-    assert sum(found) == 7
-    assert found[0] < sent  # what was completed since is not there as it is
+    found = bttrace.status().sinks["braintrust"]
+    assert (found.sent + found.kept, found.waiting, found.lost) == (7, 0, 0)
+    assert found.sent < sent  # what was completed since is not there as it is
     assert "401" in capsys.readouterr().err
 
 
@@ -212,24 +221,57 @@ def test_a_journal_counts_a_span_once_and_reads_it_as_it_was_last(
     assert bttrace.status().sinks["local"].kept == 7
 
 
+def _add(waiting: Waiting, tally: Tally, row: Row, *, again: bool = False) -> int:
+    """Adds a row; gives how many had to go for it."""
+    waiting.add(row, again=again)
+    gone = waiting.excess(generously=False)
+    for one in gone:
+        tally.count_lost(one.identity)
+    waiting.placed(gone)
+    return len(gone)
+
+
 def test_what_waits_is_bounded_and_what_had_to_go_is_lost_until_it_comes_again() -> None:
-    waiting = Waiting()
+    tally = Tally()
+    waiting = Waiting(tally)
     for number in range(10_001):
-        dropped = waiting.add(Row(str(number), b"{}", merges=False), again=False)
-    assert (dropped, len(waiting), waiting.lost) == (1, 10_000, 1)
+        dropped = _add(waiting, tally, Row(str(number), b"{}", merges=False))
+    assert (dropped, len(waiting), tally.lost) == (1, 10_000, 1)
     assert [row.identity for row in waiting.batch(2, 100)] == ["1", "2"]
-    assert waiting.add(Row("0", b"{}", merges=True), again=True) == 1
-    assert (len(waiting), waiting.sent, waiting.lost) == (10_000, 0, 1)
-    waiting.add(Row("large", b" " * 64 * 2**20, merges=False), again=False)
+    waiting.returned()
+    assert _add(waiting, tally, Row("0", b"{}", merges=True), again=True) == 1
+    assert (len(waiting), tally.sent, tally.lost) == (10_000, 0, 1)
+    large = Row("large", b" " * 16 * 2**20, merges=False)
+    dropped = _add(waiting, tally, large)
+    while gone := waiting.excess(generously=False):
+        dropped += len(gone)
+        waiting.placed(gone)
     assert [row.identity for row in waiting.batch(2, 100)] == ["large"]
-    assert (len(waiting), waiting.lost) == (1, 10_001)
+    assert (len(waiting), dropped) == (1, 10_000)
 
 
 def test_what_comes_of_a_span_while_it_is_being_sent_still_waits() -> None:
-    waiting = Waiting()
+    tally = Tally()
+    waiting = Waiting(tally)
     waiting.add(Row("a", b"open", merges=False), again=False)
     batch = waiting.batch(200, 100)
     waiting.add(Row("a", b"ended", merges=waiting.merges("a", again=True)), again=True)
     waiting.take(batch, sent=True)
     assert [(row.data, row.merges) for row in waiting.batch(200, 100)] == [(b"ended", False)]
-    assert (waiting.sent, len(waiting), waiting.lost) == (0, 1, 0)
+    assert (tally.sent, len(waiting), tally.lost) == (0, 1, 0)
+
+
+def test_what_is_being_sent_leaves_memory_for_no_other_place() -> None:
+    tally = Tally()
+    waiting = Waiting(tally)
+    for number in range(10_000):
+        waiting.add(Row(str(number), b"{}", merges=False), again=False)
+    sent = waiting.batch(3, 100)
+    waiting.add(Row("more", b"{}", merges=False), again=False)
+    gone = waiting.excess(generously=True)
+    assert [row.identity for row in gone] == [str(number) for number in range(3, 503)]
+    assert len(waiting) == 10_001
+    waiting.placed(gone)
+    waiting.take(sent, sent=True)
+    waiting.returned()
+    assert (len(waiting), tally.sent) == (9_498, 3)

@@ -81,7 +81,7 @@ def serving(
 def expect(braintrust: BraintrustServer, provider: ProviderServer, service: Service) -> None:
     """Sees that each request made a span, and one only; a request may have been made twice by `ask`."""
     asked = sorted(request.json["messages"][0]["content"] for request in provider.requests)
-    assert sorted(row["input"][0]["content"] for row in braintrust.rows()) == asked  # type: ignore[index]
+    assert sorted(row["input"][0]["content"] for row in braintrust.rows()) == asked
     assert set(asked) == set(service.asked)
     assert set(braintrust.deliveries.values()) == {1}
 

@@ -64,6 +64,9 @@ class Collected:
         self.gate.set()
         self.inside = threading.Event()
 
+    def prepare(self) -> None:
+        pass
+
     def write(self, span: Span, _parent: object | None) -> None:
         self.inside.set()
         self.gate.wait(10)

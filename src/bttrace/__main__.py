@@ -23,6 +23,7 @@ examples:
   bttrace run -m app --port 8000            a module instead of a file
   bttrace run gunicorn app:app              any command that starts a Python
   bttrace show                              print the newest journal again
+  bttrace replay                            deliver what could not be delivered before
   BRAINTRUST_API_KEY=... bttrace run app.py send the spans to Braintrust
 
 without the command:
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     run.described(commands.add_parser("run", help="run a program under the hook"))
     show.described(commands.add_parser("show", help="print a journal as trees"))
+    commands.add_parser("replay", help="deliver what was kept on disk because it could not be delivered")
     commands.add_parser("path", help="print the folder that goes on PYTHONPATH")
     words = sys.argv[1:] if arguments is None else arguments
     if not words:
@@ -54,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args([*words[:1], *own])
     if options.command == "run":
         return run.become(options, program)
+    if options.command == "replay":
+        from . import replay  # loads delivery, for which `run` shall not wait
+
+        return replay.replayed()
     return show.shown(options.file) if options.command == "show" else path.main()
 
 

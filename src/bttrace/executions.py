@@ -27,7 +27,7 @@ class Execution:
     does so to the `delegate` of that name. `details` are metadata of its end. `placed` is set by the
     writer, as soon as it is known where its span stands; where that is `awaited`, the writer
     releases the lock then. `current` is what was made the parent, for braintrust, of what the
-    application traces inside.
+    application traces inside. One that `is_hidden` runs where nothing is traced: nothing is told of it.
     """
 
     __slots__ = (
@@ -41,6 +41,7 @@ class Execution:
         "details",
         "ended",
         "error",
+        "is_hidden",
         "kind",
         "name",
         "parent",
@@ -81,6 +82,7 @@ class Execution:
         self.placed: Any = None
         self.awaited: LockType | None = None
         self.current: Any = None
+        self.is_hidden = False
 
 
 EXECUTING: ContextVar[Execution | None] = ContextVar("bttrace_execution", default=None)

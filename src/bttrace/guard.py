@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 
+from . import speech
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +33,14 @@ def strict() -> bool:
 
 
 def say(message: str, *, level: str = "warning") -> None:
-    """Logs a line through the `bttrace` logger. Never raises."""
-    try:
-        from . import log
+    """Logs a line through the `bttrace` logger. Never raises, whatever handlers it has."""
+    speech.speak(lambda: _logged(level, message))
 
-        log.say(level, message)
-    except (ImportError, RuntimeError):
-        return  # the interpreter is going down and can import no more
+
+def _log(level: str, message: str) -> None:
+    from . import log
+
+    log.say(level, message)
 
 
 def say_once(message: str, *, about: str = "", level: str = "warning") -> None:
@@ -82,6 +85,13 @@ def guarded(
     # Not functools.wraps: importing functools costs a start-up 2 ms.
     safe.__module__, safe.__qualname__, safe.__doc__ = hook.__module__, hook.__qualname__, hook.__doc__
     return safe
+
+
+def _ignore(_fault: Exception) -> None:
+    """Takes what a handler of the application's raises, or an import when the interpreter is going down."""
+
+
+_logged = guarded(_log, retires=False, theirs=_ignore)
 
 
 def _report(hook: Callable[..., object], fault: Exception) -> None:

@@ -1,6 +1,6 @@
 """From the application's thread to the writer thread.
 
-Owns the queue between them, and what is done at a flush, at a fork and at exit. What it
+Owns the queue between them, and what is done at a flush and at a fork. What it
 carries are observations that have ended, and batches of chunks of those that have not.
 Knows nothing of SDKs, nor of where a sink sends.
 
@@ -11,26 +11,26 @@ item, so that it never holds the interpreter for long. It never waits for the ne
 
 from __future__ import annotations
 
-import atexit
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 
 from . import children, forks
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
+from .exits import Exit
 from .guard import say_once
 from .native import Event, sleep
 from .shape import Style
-from .worker import Worker
+from .worker import Worker, acting, is_ours
 from .writing import BEGUN, What, Writing, flushed, left
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
 _SINKS_SHARE = 0.9  # of the time that a flush may take
+_GRACE = 0.1  # seconds that the writer has at an exit in any case: what it has written can be kept
 
 
 class _Mark:
@@ -56,16 +56,26 @@ class Recorder:
         self.clock = clock
         self.active = True
         self.dropped = 0
+        self.is_idle = True  # no call has begun yet
         self.sinks = tuple(sinks)
+        self.promptness: Promptness | None = None
         self._writing = Writing(sinks, style, clock, ids, screens)
-        self._exit_timeout = exit_timeout
         self._leaves_as_child = False
+        self._is_ready = False
+        self._taken = 0
+        self._flushed = 0  # of what was taken
         self._open: dict[int, Open] = {}
         self._queue: deque[tuple[Observation | Execution, What] | _Mark] = deque()
         self._marks: set[_Mark] = set()
         self.writer = Worker("bttrace-writer", self._work, linger=LINGER, has_work=lambda: bool(self._queue))
+        self._exit = Exit(exit_timeout, self._leave, self.writer.end)
+        self.exit_sooner = self._exit.sooner
         forks.follow(self)
-        atexit.register(self._at_exit)
+
+    def expect(self) -> None:
+        """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
+        self.is_idle = False
+        self.writer.rouse()
 
     def root(self, execution: Execution) -> None:
         """Makes an execution what everything else happens in that is in nothing else.
@@ -95,9 +105,15 @@ class Recorder:
             self._drop_oldest()
         queue.append((observation, chunks))
         if self.writer.asleep:
+            self._rouse(chunks)
+
+    def _rouse(self, chunks: What) -> None:
+        if chunks is None and self._exit.is_here:
+            self._exit.wait()
+        else:
             self.writer.rouse()
             if not self._leaves_as_child:
-                self._leaves_as_child = children.at_end(self._at_exit)
+                self._leaves_as_child = children.at_end(self._exit.wait)
 
     def opened(self, observation: Open) -> None:
         """Remembers a stream that is being read, or the run itself, so that exit can end it."""
@@ -119,6 +135,9 @@ class Recorder:
 
     def _work(self) -> float | None:
         """Empties the queue, then writes what is due; gives the seconds until more is."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._writing.prepare()
         while self._queue and not self.writer.parked:
             if self.dropped:
                 say_once("spans end faster than they can be written; the oldest are dropped.")
@@ -126,6 +145,7 @@ class Recorder:
             if isinstance(item, _Mark):
                 self._reach(item)
                 continue
+            self._taken += 1
             self._writing.take(*item)
             if not self._marks:
                 sleep(0)
@@ -147,11 +167,25 @@ class Recorder:
         """Hands what has ended on, to become a span. Called on the writer thread."""
         self._writing.finish(ended)
 
+    def hasten(self, promptness: Promptness) -> None:
+        """Lets those who end something wait for its delivery."""
+        self.promptness = self._writing.promptness = promptness
+
+    @property
+    def has_delivered(self) -> bool:
+        """Whether every span that ended until now is delivered. Never blocks."""
+        if self._queue or not self.writer.asleep:
+            return False
+        return all(_is_sent(sink.counts()) for sink in self.sinks)
+
     def flush(self, timeout: float) -> bool:
         """Waits until every span that ended before is delivered, at most `timeout` seconds."""
         return self._flush(timeout)
 
     def _flush(self, timeout: float, *, is_last: bool = False) -> bool:
+        if is_ours():  # a masker or a log handler asks, and we wait for it
+            self.writer.rouse(at_once=True)
+            return False
         forks.catch_up()
         deadline = time.monotonic() + timeout
         mark = _Mark(is_last=is_last)
@@ -161,10 +195,15 @@ class Recorder:
         share = timeout * _SINKS_SHARE
         self.writer.rouse(at_once=True)
         until = deadline - timeout + share
-        if not self.writer.stand_in(until) and not mark.reached.wait(share):
-            return False
-        went = [flushed(sink, until, is_last) for sink in self.sinks]
-        return all(went)
+        with nullcontext() if self.writer.is_alive() else acting():
+            if not (
+                self.writer.stand_in(until)
+                or mark.reached.wait(max(share, _GRACE) if is_last else share)
+                or is_last
+            ):
+                return False
+            went = [flushed(sink, until, is_last) for sink in self.sinks]
+        return all(went) and mark.reached.is_set()
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
@@ -172,27 +211,24 @@ class Recorder:
         self._flush(timeout, is_last=True)
         self.active = False
         self.writer.end(max(deadline - time.monotonic(), 0.0))
-        atexit.unregister(self._at_exit)
+        self._exit.cancel()
         for sink in self.sinks:
             sink.close()
 
-    def _at_exit(self) -> None:
+    def _leave(self, timeout: float) -> None:
+        """Delivers what can be at an exit; what is open ends now."""
         if not self.active:
             return
         for observation in reversed(list(self._open.values())):  # the run itself was opened first
             left(observation)
-        loaded = len(sys.modules)
-        self._flush(self._exit_timeout, is_last=True)
-        if len(sys.modules) != loaded:
-            _interrupt_again()
+        self._flush(timeout, is_last=True)
+        self._flushed = self._taken
 
-    def exit_sooner(self) -> None:
-        """Makes the exit of the process flush before exit handlers that are registered by now.
-
-        braintrust's logger registers its own last flush when it is made; what we hand to
-        it must be there by then. The usual handler stays, for calls made even later.
-        """
-        atexit.register(self._at_exit)
+    def end(self) -> None:
+        """Delivers what came since the exit began, and lets no thread of ours disturb the end of it."""
+        if self._queue or self._open or self._taken != self._flushed:
+            self._exit.wait()
+        self._exit.end()
 
     def before_fork(self) -> None:
         """Has nothing to do: the writer comes to rest by itself."""
@@ -208,16 +244,11 @@ class Recorder:
         self._marks = set()
         self._open.clear()
         self._leaves_as_child = False
+        self.is_idle, self._is_ready = True, False
+        self._exit.after_fork()
         self._writing.forget()
 
 
-def _interrupt_again() -> None:
-    """Lets a process that Ctrl-C ends still end that way, after modules were loaded at its exit.
-
-    CPython (3.10 to 3.13, `Python/pythonrun.c`) forgets that nobody caught the KeyboardInterrupt when
-    a string is evaluated, as it is where named tuples and dataclasses are made; one that leaves
-    such an evaluation reminds it.
-    """
-    if getattr(sys, "last_type", None) is KeyboardInterrupt:
-        with suppress(KeyboardInterrupt):
-            exec("raise KeyboardInterrupt")  # noqa: S102 - see above
+def _is_sent(counts: Counts) -> bool:
+    attachments = counts.attachments
+    return not (counts.waiting or counts.lost) and (attachments is None or _is_sent(attachments))

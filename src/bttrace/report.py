@@ -27,8 +27,8 @@ class Status:
 
     `reason` says why nothing is traced; `waiting_for` are SDKs that are installed, and tools that
     are declared, and not yet imported; `tools` are packages whose registries of tools are
-    observed; `sinks` counts spans by exporter; `dropped` are spans that ended faster than they
-    could be written.
+    observed; `sinks` counts spans by exporter; `sampled_out` are spans of traces
+    that BTTRACE_SAMPLE_RATE leaves out; `dropped` are spans that ended faster than they could be written.
     """
 
     enabled: bool
@@ -39,6 +39,7 @@ class Status:
     tools: tuple[Seen, ...] = ()
     waiting_for: tuple[str, ...] = ()
     sinks: dict[str, Counts] = field(default_factory=dict)
+    sampled_out: int = 0
     dropped: int = 0
     journal: str | None = None
     left_behind: tuple[str, ...] = ()
@@ -57,6 +58,8 @@ class Status:
             lines.append(f"not imported yet: {', '.join(self.waiting_for)}")
         for name, counts in self.sinks.items():
             lines.append(f"{name}: {counts}")
+        if self.sampled_out:
+            lines.append(f"left out by BTTRACE_SAMPLE_RATE: {self.sampled_out}")
         if self.dropped:
             lines.append(f"dropped before they were written: {self.dropped}")
         if self.left_behind:

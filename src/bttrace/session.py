@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import LockType, allocate_lock
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
 
 from . import config
 from .guard import forget, guarded, say, say_once
@@ -41,7 +41,10 @@ class Session:
 
     def start(self) -> None:
         """Waits for the SDKs to be imported, and patches those that were."""
+        import atexit  # a built-in module, which a start-up without a key does not need
+
         self._hook.install()
+        atexit.register(_ended, self)
         for sdk in SDKS:
             self._hook.watch(sdk, self._imported)
         self._hook.watch_part("_base_client", self._part_imported)
@@ -105,8 +108,16 @@ class Session:
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
+        import atexit
+
         self._hook.remove()
+        atexit.unregister(_ended)
         return self.wiring.undo(self.settings.exit_timeout) if self.wiring is not None else []
+
+    def end(self) -> None:
+        """Comes to rest at the exit of the process, after the application's own exit handlers."""
+        if self.wiring is not None:
+            self.wiring.recorder.end()
 
     def introduction(self) -> str:
         """Gives the line that says what is traced and where it goes."""
@@ -159,11 +170,15 @@ def _disable() -> None:
 def _flush(timeout: float) -> bool:
     """Delivers what ended. See `bttrace.flush`."""
     wiring = _session.wiring if _session is not None else None
-    return wiring is None or wiring.recorder.flush(timeout)
+    if wiring is None:
+        return True
+    seconds = min(max(0.0, timeout), TIMEOUT_MAX / 2)
+    return wiring.recorder.flush(seconds) if seconds else wiring.recorder.has_delivered
 
 
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
+_ended = guarded(Session.end)
 enable = guarded(_enable, retires=False)
 disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)
@@ -191,6 +206,7 @@ def status() -> Status:
         tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
         waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
+        sampled_out=wiring.sampling.left_out if wiring is not None and wiring.sampling is not None else 0,
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,
     )

@@ -7,16 +7,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from _thread import LockType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from weakref import WeakSet
 
 from . import fork_warning, forks
 from .guard import guarded
-from .native import LockType, allocate_lock, get_ident, start
+from .native import allocate_lock, get_ident, start
 
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for our threads to stand still
 _SLICE = 0.1  # seconds between two looks whether the application is still there
 _OUTLIVE = 5.0  # seconds that we are there after it, at most
+_here = threading.local()
+
+
+def is_ours() -> bool:
+    """Tells whether this thread is ours, or does our work: who waits here for our threads waits for ever."""
+    return getattr(_here, "is_ours", False)
+
+
+@contextmanager
+def acting() -> Iterator[None]:
+    """Makes this thread ours until the block ends, in which it does our work or starts a thread of ours."""
+    before = is_ours()
+    _here.is_ours = True
+    try:
+        yield
+    finally:
+        _here.is_ours = before
 
 
 def _nothing() -> bool:
@@ -69,7 +88,7 @@ class Worker:
         """Wakes the thread, or starts it. Never blocks."""
         if at_once:
             self._hurried = True
-        self.asleep = False
+        self.asleep = self._ended and not self._living.locked()
         if not (self._living.locked() or self._leaves()):
             self._start()
         self._call()
@@ -93,7 +112,8 @@ class Worker:
             if not self._working.acquire(timeout=left):
                 return False
             try:
-                self._work()
+                with acting():
+                    self._work()
             finally:
                 self._working.release()
             if not (self.parked and left):
@@ -124,13 +144,15 @@ class Worker:
         if not self._living.acquire(blocking=False):
             return
         try:
-            start(self._target, self._name)
+            with acting():  # a signal's handler or a finalizer that comes in between must not wait for this
+                start(self._target, self._name)
         except RuntimeError:
             self._living.release()  # the interpreter is going down; who waits for the work does it
 
     def _run(self) -> None:
         self._ident, self.native_id = get_ident(), threading.get_native_id()
         pause: float | None = None
+        _here.is_ours = True
         try:
             while not self._leaves() and self._sleep(pause):
                 if not self._leaves():
@@ -185,7 +207,7 @@ class Worker:
 
 
 def _watched(wake: LockType, pause: float | None) -> bool:
-    """Waits to be woken, or for the end of a pause; tells whether either came while the application was there.
+    """Waits to be woken, or for the end of a pause; tells whether the application was still there.
 
     Without a pause it does not wait for long: another thread starts when there is work.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .guard import guarded
 from .model import Span
@@ -30,8 +30,14 @@ class Writing:
     ) -> None:
         self.sinks = tuple(sinks)
         self.trees = Trees(style, clock, ids, self._to_sinks)
+        self.promptness: Promptness | None = None
         self._screens = tuple(screens)
         self._clock = clock
+
+    def prepare(self) -> None:
+        """Lets the sinks get ready."""
+        for sink in self.sinks:
+            _prepared(sink)
 
     def take(self, observation: Observation | Execution, what: What) -> None:
         """Takes one thing that was observed."""
@@ -44,8 +50,12 @@ class Writing:
                 self.trees.start(observation)
             else:
                 self.trees.stop(observation)
+                if self.promptness is not None:
+                    self.promptness.taken(observation, asks=False)
         elif what is None:
-            self.trees.finish(observation)
+            asks = self.trees.finish(observation)
+            if self.promptness is not None:
+                self.promptness.taken(observation, asks=asks)
         elif what is BEGUN:
             self.trees.begin(observation)
         else:
@@ -101,6 +111,10 @@ def _screen(screen: Screen, span: Span, parent: object | None) -> Span | None:
     return screen.passed(span, parent)
 
 
+def _prepare(sink: Sink) -> None:
+    sink.prepare()
+
+
 def _deliver(sink: Sink) -> None:
     sink.deliver()
 
@@ -118,6 +132,7 @@ _treed = guarded(Trees.write, retires=False)
 _abandoned = guarded(Trees.abandon, retires=False)
 _screened = guarded(_screen, retires=False)
 _written = guarded(_write, retires=False)
+_prepared = guarded(_prepare, retires=False)
 _delivered = guarded(_deliver, retires=False)
 flushed = guarded(_flush, retires=False)
 left = guarded(_leave, retires=False)

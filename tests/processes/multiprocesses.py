@@ -2,7 +2,6 @@
 
 import importlib
 import multiprocessing
-import os
 import sys
 import threading
 import time

@@ -121,6 +121,8 @@ class Call:
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
+        if recorder.promptness is not None:
+            recorder.promptness.began(self)
 
     def is_handed_on(self, to: Shared) -> bool:
         """Tells whether a request of another SDK is this call's own: it has made none itself yet."""
@@ -169,7 +171,11 @@ class Call:
             self._recorder.closed(self)
             if self.chunks:
                 self.hand_over()
-        self._recorder.put(self)
+        promptness = self._recorder.promptness
+        if promptness is None:
+            self._recorder.put(self)
+        else:  # one that was dropped, a finalizer may have ended
+            promptness.put(self, waits=stream_end != "dropped")
 
     def leave(self) -> None:
         """Ends a call whose stream nobody will read on."""

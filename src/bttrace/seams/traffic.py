@@ -30,6 +30,8 @@ _LIMIT = 10_000  # messages that are held when the writer does not come; beyond 
 
 Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None]
 """The application's braintrust span, its frame, and the execution that it is in."""
+UNSEEN: Seen = (None, None, None)
+"""In its place, where nothing is traced."""
 _Way = Literal["sent", "unsent", "received", "left"]
 
 
@@ -135,4 +137,6 @@ def _event(message: str | bytes | Json) -> Json:
 
 
 def _origin(seen: Seen | None) -> Origin:
-    return Origin() if seen is None else Origin(seen[0], Caller.of(seen[1]), seen[2])
+    if seen is None:
+        return Origin()
+    return Origin(seen[0], Caller.of(seen[1]), seen[2], seen is UNSEEN)

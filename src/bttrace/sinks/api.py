@@ -27,6 +27,7 @@ _UNSUITABLE = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+_LONGEST = 300.0  # seconds that an answer can put off the next request
 _AZURE = ".blob.core.windows.net"  # its address does not tell it what is put there
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -53,6 +54,11 @@ class BraintrustApi:
         self._org: Json | None = None
         self._transport = Transport()
 
+    def prepare(self, deadline: float) -> None:
+        """Finds out what an insert needs to know."""
+        self._project(deadline)
+        self._api(deadline)
+
     def insert(self, events: Sequence[bytes], deadline: float) -> int:
         """Inserts encoded log rows; gives how many the API confirmed."""
         project = self._project(deadline)
@@ -61,6 +67,10 @@ class BraintrustApi:
         answer = self._request("POST", self._api(deadline), path, deadline, body)
         row_ids = answer.get("row_ids")
         return len(row_ids) if isinstance(row_ids, list) else len(events)
+
+    def project(self, deadline: float) -> str:
+        """Gives the id of the project, which is looked up, or made, if it is not known yet."""
+        return self._project(deadline)
 
     def signed(self, reference: Json, deadline: float) -> tuple[str, dict[str, str]]:
         """Announces an attachment; gives the address that takes its bytes, and the headers to send there."""
@@ -203,6 +213,7 @@ def _passing(status: int) -> bool:
 def _seconds(answer: Answer) -> float | None:
     header = answer.headers.get("retry-after")
     try:
-        return max(float(header), 0.0) if header else None
+        seconds = float(header) if header else 0.0
     except ValueError:
         return None
+    return min(seconds, _LONGEST) if seconds > 0 else None  # NaN is not

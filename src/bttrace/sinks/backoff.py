@@ -8,22 +8,22 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds
 
 
 class Backoff:
-    """Pauses that grow with each failure in a row."""
+    """Pauses that grow with each of the `failures` in a row."""
 
     def __init__(self) -> None:
-        self._failures = 0
+        self.failures = 0
         self._not_before = 0.0
 
     def failed(self, retry_after: float | None) -> float:
         """Notes a failure, and the seconds that the other side asked for; gives the seconds to pause."""
-        pause = max(_PAUSES[min(self._failures, len(_PAUSES) - 1)], retry_after or 0.0)
-        self._failures += 1
+        pause = max(_PAUSES[min(self.failures, len(_PAUSES) - 1)], retry_after or 0.0)
+        self.failures += 1
         self._not_before = time.monotonic() + pause
         return pause
 
     def succeeded(self) -> None:
         """Forgets the failures."""
-        self._failures = 0
+        self.failures = 0
         self._not_before = 0.0
 
     def left(self) -> float:

@@ -6,6 +6,9 @@ Owns which way a span takes, and what its row holds. `delivery` sends the rows t
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Config
@@ -13,9 +16,15 @@ from ..contracts import Counts, Told
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Attachment, Json, Span
+from ..native import allocate_lock
 from .adoption import Adopted
 from .delivery import Delivery
-from .waiting import Row, Waiting
+from .estate import Estate
+from .segments import Row
+from .spool import Spool
+from .spool_folders import Held
+from .tally import Tally
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from .uploads import Uploads
@@ -23,7 +32,19 @@ if TYPE_CHECKING:
 _ROW_BYTES = 5 * 2**20  # one such row in a request is less than braintrust 0.47 (`logger.py`) sends at most
 # Below these a merge does not look: what is not there any more would stay (Braintrust's API, `_merge_paths`).
 _WHOLE = ("input", "output", "metadata", "metrics")
+_ESTATE_TIMEOUT = 1.0  # seconds that the exit may wait for what dead processes left
 _EMPTIED = ("input", "output", "error")  # what a later row of a span may lack, and a merge would keep
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of what dead processes left: spans, attachments, lines, and what went wrong."""
+
+    sent: int
+    attachments: int
+    damaged: int
+    lost: int
+    trouble: str
 
 
 class BraintrustSink:
@@ -35,19 +56,25 @@ class BraintrustSink:
         self._config = config
         self.adopted = Adopted()
         self._start()
+        self._delivery.inherit()
 
     def _start(self) -> None:
-        self._waiting = Waiting()
-        self._delivery = Delivery(self._config, self._waiting, self._upload)
+        self._tally = Tally()
+        self._waiting = Waiting(self._tally)
+        self._spool = Spool(self._config, self._tally, lambda: self._delivery.project)
+        self._estate = Estate(self._spool.destination, self._adopt)
+        self._delivery = Delivery(self._config, self._waiting, self._spool, self._estate, self._then)
         self._uploads: Uploads | None = None
+        self._making = allocate_lock()
 
     @property
     def project(self) -> Json:
         """Gives the project that rows go to: `project_id` and `project_name`, as far as they are known."""
-        return {
-            "project_id": self._delivery.project_id,
-            "project_name": None if self._config.project_id else self._config.project,
-        }
+        return self._delivery.project
+
+    def prepare(self) -> None:
+        """Lets the project be found before there is a row for it."""
+        self._delivery.warm()
 
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.
@@ -57,68 +84,149 @@ class BraintrustSink:
         if isinstance(parent, Told):
             return
         if parent is not None:
-            taken = self.adopted.write(span, parent)
-            self._waiting.count(span.row_id, again=span.merges, sent=taken)
-        elif self._delivery.refused:
-            self._waiting.count(span.row_id, again=span.merges, sent=False)
-        else:
-            # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms;
-            # and not while delivering, because a fork does not wait for that.
-            self._delivery.connected()
-            merges = self._waiting.merges(span.row_id, again=span.merges)
-            data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
-            if self._waiting.add(Row(span.row_id, data, merges), again=span.merges):
+            self._count(span, taken=self.adopted.write(span, parent))
+            return
+        # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms;
+        # and not while delivering, because a fork does not wait for that.
+        self._delivery.connected()
+        merges = self._waiting.merges(span.row_id, again=span.merges)
+        data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
+        segment = self._spool.written(data) if self._spool.is_first else None
+        self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
+        while rows := self._waiting.excess(generously=self._spool.is_on):
+            if self._place(rows) < len(rows):
                 say_once("Braintrust takes spans slower than they end; the oldest are dropped.")
+
+    def _count(self, span: Span, *, taken: bool) -> None:
+        """Counts a span that is the application's SDK's to send."""
+        if span.merges:
+            self._tally.recall(span.row_id)
+        if taken:
+            self._tally.count_sent()
+        else:
+            self._tally.count_lost(span.row_id)
+
+    def _place(self, rows: list[Row]) -> int:
+        """Lets the spool have rows; gives how many it has."""
+        kept = self._spool.keep(rows)
+        self._waiting.placed(rows)
+        return kept
 
     def _reference(self, attachment: Attachment) -> Json:
         """Gives what stands for an attachment in a row."""
+        return self._made_uploads().reference(attachment)
+
+    def _adopt(self, path: Path, held: Held) -> None:
+        """Takes an attachment that a dead process left."""
+        self._made_uploads().adopt(path, held)
+
+    def _made_uploads(self) -> Uploads:
         from .uploads import Uploads
 
-        if self._uploads is None:
-            self._uploads = Uploads(self._delivery.connected())
-        return self._uploads.reference(attachment)
+        with self._making:
+            self._uploads = self._uploads or Uploads(self._delivery.connected(), self._spool)
+            return self._uploads
 
     def deliver(self) -> None:
         """Lets what waits be sent."""
         self._delivery.rouse()
 
-    def _upload(self) -> None:
-        """Lets attachments follow the rows that refer to them."""
-        if self._uploads is None:
-            return
+    def _then(self) -> None:
+        """Lets attachments follow the rows that refer to them; where none is taken, the spool has all."""
         if self._delivery.refused:
-            self._uploads.give_up()
-        self._uploads.rouse()
+            self._keep()
+        elif self._uploads is not None:
+            self._uploads.rouse()
+
+    def _keep(self) -> tuple[int, int]:
+        """Lets the spool have all that waits; gives how many spans and attachments are lost."""
+        rows = self._waiting.rest()
+        lost = len(rows) - self._place(rows)
+        return lost, 0 if self._uploads is None else self._uploads.keep()[1]
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:
-        """Sends what waits, trying a few times until the deadline."""
-        if not self._delivery.flush(deadline):
-            told = "are lost" if is_last else "are not sent yet"
-            say_once(
-                f"Braintrust does not answer in time; {len(self._waiting)} of the spans {told}. "
-                "Check the network, or set BTTRACE_EXIT_TIMEOUT higher."
-            )
-            return False
-        uploaded = self._uploads is None or self._uploads.flush(deadline)
-        return uploaded and not self._waiting.lost
+        """Sends what waits, trying a few times until the deadline; the spool has what is left at the last."""
+        uploads = self._uploads
+        delivered = self._delivery.flush(deadline, is_last=is_last)
+        uploaded = uploads is None or (delivered and uploads.flush(deadline, is_last=is_last))
+        if self._delivery.refused:
+            self._keep()
+        elif is_last and not (delivered and uploaded):
+            self._leave()
+        elif not delivered:
+            self._delivery.say_waiting()
+        elif is_last:
+            self._finish(min(deadline, time.monotonic() + _ESTATE_TIMEOUT))
+        if is_last:
+            self._spool.leave()
+        return uploaded and delivered and not self._tally.lost and not self._tally.kept
+
+    def _leave(self) -> None:
+        """Leaves what was not delivered to the next process, and says so."""
+        uploads = self._uploads
+        trouble = self._delivery.trouble or (uploads.trouble if uploads is not None else "")
+        lost_rows, lost_uploads = self._keep()
+        spans = self._spool.spans
+        attachments = 0 if uploads is None else uploads.kept
+        lost, kept = lost_rows + lost_uploads, spans + attachments
+        if not lost and not kept:
+            return
+        begun = f"{trouble or f'{self._delivery.host} does not answer in time'}: "
+        if lost:
+            told = f"{_told(lost_rows, lost_uploads)} not delivered by the exit and {_are(lost)} lost"
+            say_once(f"{begun}{told}. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.")
+        if kept:
+            told = f"{_told(spans, attachments)} not delivered by the exit and {_are(kept)} kept"
+            where = f"in {self._spool.folder}; the next start delivers them, or python -m bttrace.replay"
+            say_once(f"{begun}{told} {where}.")
+
+    def _finish(self, deadline: float) -> None:
+        """Sends what dead processes left, for which the exit waits not long."""
+        self._delivery.finish(deadline)
+        if self._uploads is not None:
+            self._uploads.finish(deadline)
+
+    def replay(self, deadline: float) -> Replayed:
+        """Sends what dead processes left, trying a few times until the deadline; tells how that went."""
+        self._finish(deadline)
+        uploads, estate = self._uploads, self._estate
+        trouble = self._delivery.trouble or (uploads.trouble if uploads is not None else "")
+        attachments = uploads.inherited if uploads is not None else 0
+        return Replayed(estate.sent, attachments, estate.damaged, estate.lost, trouble)
 
     def counts(self) -> Counts:
-        """Gives what arrived, what waits, and what is lost."""
-        uploads, rows = self._uploads, self._waiting
-        attachments = Counts(uploads.sent, 0, uploads.waiting, uploads.lost) if uploads is not None else None
-        return Counts(sent=rows.sent, waiting=len(rows), lost=rows.lost, attachments=attachments)
+        """Gives what arrived, what waits, what is on disk, and what is lost."""
+        uploads, tally = self._uploads, self._tally
+        attachments = (
+            Counts(uploads.sent, uploads.kept, uploads.waiting, uploads.lost) if uploads is not None else None
+        )
+        return Counts(tally.sent, tally.kept, len(self._waiting), tally.lost, attachments)
 
     def after_fork(self) -> None:
-        """Leaves the parent's rows, spans and connections to the parent."""
+        """Leaves the parent's rows, spans, files and connections to the parent."""
         self.adopted.forget()
+        self._spool.forget()
+        self._estate.close()
+        if self._uploads is not None:
+            self._uploads.forget()
         self._start()
 
     def close(self) -> None:
-        """Gives up what still waits, and closes the connections."""
-        self._waiting.clear()
-        if self._uploads is not None:
-            self._uploads.give_up()
+        """Leaves what still waits to the next process, and closes files and connections."""
+        self._keep()
         self._delivery.close()
+        self._spool.close()
+
+
+def _told(spans: int, attachments: int) -> str:
+    """Gives how many there were, with the verb."""
+    counted = ((spans, "span"), (attachments, "attachment"))
+    told = " and ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counted if count)
+    return f"{told} {'was' if spans + attachments == 1 else 'were'}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _event(span: Span, *, merges: bool) -> Json:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from ..contracts import Counts
 from ..journal import printed
 from ..model import Span
+from ..speech import speak
 
 
 class ConsoleSink:
@@ -18,10 +20,16 @@ class ConsoleSink:
         self._printed = 0
         self._lost = 0
 
+    def prepare(self) -> None:
+        """Has nothing to do."""
+
     def write(self, span: Span, _parent: object | None) -> None:
         """Prints a span that has ended, if there is a stderr."""
         if "end" not in span.metrics:
             return
+        speak(partial(self._print, span))
+
+    def _print(self, span: Span) -> None:
         out = sys.stderr
         if out is None or out.closed:
             self._lost += 1

@@ -175,6 +175,12 @@ class Turns:
             self._places.note(pending.iteration.act)
         return pending is not None
 
+    def hide(self, run: Run) -> None:
+        """Takes it that an execution runs of which nothing is told, nor inferred from its result."""
+        pending = self._pending(run)
+        if pending is not None:
+            pending.is_hidden = True
+
     def stop(
         self,
         key: object,
