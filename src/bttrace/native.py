@@ -72,6 +72,10 @@ class Event:
             except RuntimeError:
                 pass  # two threads set it at once
 
+    def is_set(self) -> bool:
+        """Tells whether it has happened."""
+        return not self._pending.locked()
+
     def wait(self, timeout: float) -> bool:
         """Waits at most `timeout` seconds; tells whether it has happened."""
         if not _is_patched(time, "sleep"):
