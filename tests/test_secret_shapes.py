@@ -108,7 +108,7 @@ def test_ordinary_text_stays(text: str) -> None:
 
 
 def test_a_value_is_told_by_its_name() -> None:
-    for name in (
+    for good in (
         "api_key",
         "apiKey",
         "OPENAI_API_KEY",
@@ -117,16 +117,17 @@ def test_a_value_is_told_by_its_name() -> None:
         "authorization",
         "Cookie",
     ):
-        assert named(name, HEX) == "[secret: value]"
+        assert named(good, HEX) == "[secret: value]"
     assert named("Authorization", f"Token {HEX}") == "[secret: value]"
-    for other, value in (
+    wrong: list[tuple[object, str]] = [
         ("token", HEX),
         ("api_key", "YOUR_API_KEY"),
         ("secret", "none"),
         ("cache_key", HEX),
         (3, HEX),
-    ):
-        assert named(other, value) is None
+    ]
+    for name, value in wrong:
+        assert named(name, value) is None
 
 
 def test_known_values_are_replaced_by_their_names() -> None:
