@@ -72,7 +72,7 @@ class Recorder:
     def expect(self) -> None:
         """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
         self.is_idle = False
-        self.writer.rouse()
+        self._rouse(BEGUN)
 
     def root(self, execution: Execution) -> None:
         """Makes an execution what everything else happens in that is in nothing else.
