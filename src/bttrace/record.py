@@ -72,7 +72,7 @@ class Recorder:
     def expect(self) -> None:
         """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
         self.is_idle = False
-        self._rouse(BEGUN)
+        self._call()
 
     def root(self, execution: Execution) -> None:
         """Makes an execution what everything else happens in that is in nothing else.
@@ -113,9 +113,12 @@ class Recorder:
         if chunks is None and self._exit.is_here:
             self._exit.wait()
         else:
-            self.writer.rouse()
-            if not self._leaves_as_child:
-                self._leaves_as_child = children.at_end(self._exit.wait)
+            self._call()
+
+    def _call(self) -> None:
+        self.writer.rouse()
+        if not self._leaves_as_child:
+            self._leaves_as_child = children.at_end(self._exit.wait)
 
     def drop(self) -> None:
         """Counts something that was dropped elsewhere before it came here."""
