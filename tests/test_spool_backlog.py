@@ -299,7 +299,7 @@ def test_what_others_left_waits_for_what_is_this_processs_own(
     assert flushed(heir)
     while sinks.files and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert [row["span_id"] for row in braintrust_api.events] == ["dead 0", "own", "dead 1", "dead 2"]
+    assert [row["span_id"] for row in braintrust_api.events] == ["dead 0", "dead 1", "own", "dead 2"]
     assert sinks.files == []
 
 
