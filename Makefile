@@ -1,7 +1,10 @@
 # make demo    set up, run two real agents under the hook, print what was traced
 # make test    set up, check and test everything
+# make test-long  run the tests that take minutes
 # make matrix  test old and new versions of the SDKs, of braintrust, of wrapt and of Python
 # make test-frameworks  test agents of five frameworks, each in an environment of its own
+# make test-neighbours  test beside ddtrace, OpenTelemetry, langfuse and coverage, in an environment of its own
+# make chaos   two minutes of calls while Braintrust flaps and processes are killed and forked
 # make bench   set up, measure
 
 PYTHON ?= python3
@@ -10,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KIN := $(VENV)/.kin
 
-.PHONY: demo test lint matrix test-frameworks bench clean
+.PHONY: demo test test-long lint matrix test-frameworks test-neighbours chaos bench clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bttrace needs Python 3.10 or newer; say which: make PYTHON=python3.12 ...")'
@@ -19,7 +22,7 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Eight SDKs more, and mcp, which only the tests need: a demo shall not wait for them.
+# Eight SDKs more, mcp and IPython, which only the tests need: a demo shall not wait for them.
 $(KIN): $(READY) requirements-kin.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-kin.lock
 	@touch $@
@@ -44,11 +47,20 @@ test: lint $(KIN)
 	$(BIN)/python -m tests.matrix --quick
 	$(BIN)/python -m tests.frameworks --quick
 
+test-long: $(KIN)
+	$(BIN)/python -m pytest -m long
+
 matrix:
 	$(PYTHON) -m tests.matrix
 
 test-frameworks:
 	$(PYTHON) -m tests.frameworks
+
+test-neighbours:
+	$(PYTHON) -m tests.neighbours
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --seconds 120
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -8,7 +8,7 @@ import platform
 import time
 from importlib import import_module
 
-NAMES = ("startup", "isolated", "tools", "insitu", "writer")
+NAMES = ("startup", "isolated", "tools", "insitu", "writer", "exit", "sustained", "memory", "soak")
 
 
 def main() -> None:

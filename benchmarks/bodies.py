@@ -57,6 +57,11 @@ def messages() -> list[Any]:
     return [dict(message) for message in _TALK]
 
 
+def functions() -> list[Any]:
+    """Gives the tools that the question offers."""
+    return [dict(tool) for tool in _TOOLS]
+
+
 def piece(index: int) -> str:
     """Gives the text of one chunk, five letters or so, as a token has."""
     return f" w{index % 1000:03d}"

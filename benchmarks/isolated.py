@@ -18,6 +18,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from bttrace import suppressed
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.patch import Ledger
 from bttrace.providers.openai import PROVIDER
@@ -86,6 +87,7 @@ def _measured(sdks: Mapping[str, Any], recorder: Recorder, rounds: int) -> None:
 
     compared("call", _calls, 15.0)
     compared("call, async", _acalls, 15.0)
+    compared("call in a suppressed block", _suppressed_calls, 4.0)
     compared("call that wakes the writer", _lone_call, None)
     compared("streamed call of 1 chunk", partial(_streams, 1, 100), None)
     compared("chunk", partial(_streams, CHUNKS, 1), 0.2, CHUNKS)
@@ -136,6 +138,16 @@ def _calls(sdk: Any) -> Work:
         for _ in range(CALLS):
             create(client)
         return watch.reading(CALLS)
+
+    return work
+
+
+def _suppressed_calls(sdk: Any) -> Work:
+    calls = _calls(sdk)
+
+    def work() -> Reading:
+        with suppressed():
+            return calls()
 
     return work
 

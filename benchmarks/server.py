@@ -4,8 +4,9 @@
 
 prints its port, and ends when its standard input is closed. Answers are rendered before
 they are asked for, so that little of the machine goes to it. The model's name says how
-many chunks a stream has: `bench-200`. It speaks just enough HTTP/1.1 for a client that
-sends whole bodies with a length.
+many chunks a stream has, `bench-200`, and how many milliseconds an answer takes,
+`bench-1-after-500`. It speaks just enough HTTP/1.1 for a client that sends whole bodies
+with a length.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if not __package__:  # run by its path, in a process that has no reason to know 
 from benchmarks.bodies import ANSWER, chat_deltas
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_MODEL = re.compile(rb'"model": ?"bench-(\d+)"')
+_MODEL = re.compile(rb'"model": ?"bench-(\d+)(?:-after-(\d+))?"')
 _STREAMED = re.compile(rb'"stream": ?true')
 _PROJECT = b'{"id":"00000000-0000-4000-8000-000000000000","name":"bench"}'
 _HEAD_END = b"\r\n\r\n"
@@ -66,7 +67,12 @@ class Connection(asyncio.Protocol):
                 return
             body = self._held[end + len(_HEAD_END) : whole]
             self._held = self._held[whole:]
-            self._transport.write(self._answer(head.partition(b" HTTP/")[0], body))
+            answer = self._answer(head.partition(b" HTTP/")[0], body)
+            model = _MODEL.search(body)
+            if model and model[2]:
+                asyncio.get_running_loop().call_later(int(model[2]) / 1e3, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
     def _answer(self, line: bytes, body: bytes) -> bytes:
         if line.endswith(b"/chat/completions"):

@@ -17,6 +17,9 @@ class NullSink:
         self.bytes = 0
         self._encodes = encodes
 
+    def prepare(self) -> None:
+        """Has nothing to do."""
+
     def write(self, span: Span, _parent: object | None) -> None:
         """Counts a span."""
         self.written += 1

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bttrace.encode import bounded, encoded
+from bttrace.encode import bounded, encoded, plain
 from bttrace.model import Attachment
 
 
@@ -227,7 +227,7 @@ def test_what_is_json_already_stays_as_it_is(value: Any) -> None:
     st.integers(300, 3000),
 )
 def test_a_row_is_cut_to_its_limit(fields: dict[str, Any], limit: int) -> None:
-    row = {"id": "row-1", "metrics": {"tokens": 3}, **fields}
+    row: Any = plain({"id": "row-1", "metrics": {"tokens": 3}, **fields})
     line = bounded(row, limit)
     assert len(line) <= limit
     told = json.loads(line)

@@ -144,6 +144,8 @@ def test_a_turn_that_failed_and_goes_on_keeps_nothing_of_its_failure(
     assert bttrace.flush()
     assert (loop.turn["output"], loop.turn["metadata"]["turn_status"]) == ({"status": "failed"}, "failed")
     assert "end" in loop.turn["metrics"]
+    question = loop.turn["input"]
+    assert "weather?" in str(question)
     loop.step(replies.chat(tool_calls=MORE))
     assert bttrace.flush()
     assert sequence(braintrust_api, loop.turn)[-1]["output"] is None
@@ -152,6 +154,7 @@ def test_a_turn_that_failed_and_goes_on_keeps_nothing_of_its_failure(
     loop.step(replies.chat("done"))
     assert bttrace.flush()
     assert (loop.turn["output"], loop.turn["metadata"]["turn_status"]) == ("done", "completed")
+    assert loop.turn["input"] == question
     assert counts() == (len(braintrust_api.rows("P")), 0, 0)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import bttrace
+from bttrace.backlog import LIMIT
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.contracts import Counts
 from bttrace.model import Endpoint, Facts, Json, Span
-from bttrace.record import LIMIT, Recorder
+from bttrace.record import Recorder
 from bttrace.shape import Style
 from bttrace.testing import CountedIds, ManualClock, capture
 from tests.doors import hooked
@@ -63,6 +64,9 @@ class Collected:
         self.gate = threading.Event()
         self.gate.set()
         self.inside = threading.Event()
+
+    def prepare(self) -> None:
+        pass
 
     def write(self, span: Span, _parent: object | None) -> None:
         self.inside.set()

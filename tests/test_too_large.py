@@ -15,6 +15,7 @@ from tests.doors import PYTHON, environment, finished
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
+from tests.machines import Machine, asked
 
 MB = 2**20
 IMAGE_MB = 37  # of bytes; 50 MB of base64
@@ -114,3 +115,33 @@ def test_a_row_that_is_refused_as_too_large_comes_again_cut_down(
     counts = bttrace.status().sinks["braintrust"]
     assert (counts.sent, counts.lost) == (3, 0)
     assert capsys.readouterr().err == ""
+
+
+SIZES = """
+import openai, sys
+client = openai.OpenAI(max_retries=0)
+for word in sys.argv[1:]:
+    text, _, times = word.partition("*")
+    messages = [{"role": "user", "content": text * int(times or 1)}]
+    client.chat.completions.create(model="m", messages=messages)
+"""
+
+
+@pytest.mark.parametrize("spool", ["on-failure", "always"])
+def test_what_no_request_is_small_enough_for_is_given_up_once_and_left_to_nobody(
+    provider: ProviderServer, tmp_path: Path, spool: str
+) -> None:
+    with BraintrustServer(max_bytes=10_000) as server:
+        machine = Machine(server, provider, tmp_path)
+        done = machine.run(
+            "before", "x*1000000", "between", "y*5000", "after", code=SIZES, BTTRACE_SPOOL=spool
+        )
+        assert done.code == 0
+        assert len(done.said) == 1
+        assert "413" in done.err
+        expected = ["before", "between", "y" * 5_000, "after"]
+        assert sorted(asked(server)) == sorted(expected)
+        assert machine.files == []
+        assert machine.run("again", BTTRACE_SPOOL=spool).err == ""
+        assert sorted(asked(server)) == sorted([*expected, "again"])
+        assert set(server.deliveries.values()) == {1}

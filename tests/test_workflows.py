@@ -7,6 +7,8 @@ import gc
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from threading import Event, Thread
 from typing import Any
 
 import openai
@@ -162,7 +164,34 @@ def test_a_task_that_is_left_running_stays_in_its_workflow(
         looped(server, story)
         rows = captured.rows
     assert nested(rows) == [["workflow:afails", ASKED]]
-    assert named(rows, "workflow:afails")["metadata"] == {"status": "success", "usage": USAGE}
+    row = named(rows, "workflow:afails")
+    assert (row["input"]["_said"], row["metadata"]["status"]) == ("x", "success")
+
+
+def test_what_is_used_after_a_workflow_was_written_takes_nothing_from_it(
+    server: ProviderServer, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[Thread] = []
+    goes_on = Event()
+
+    def later() -> None:
+        assert goes_on.wait(10)
+        flows.bare(client, "later")
+
+    def starts(_client: Any, said: str) -> str:
+        threads.append(Thread(target=copy_context().run, args=(later,)))
+        threads[0].start()
+        return said.upper()
+
+    monkeypatch.setattr(flows, "fails", starts)
+    with capture(workflows="tests.flows:fails") as captured:
+        flows.fails(client, "x")
+        assert named(captured.rows, "workflow:fails")["output"] == "X"
+        goes_on.set()
+        threads[0].join()
+        assert nested(captured.rows) == [["workflow:fails", ASKED]]
+        row = named(captured.rows, "workflow:fails")
+        assert (row["input"]["said"], row["output"]) == ("x", "X")
 
 
 # How they end.

@@ -12,10 +12,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .report import Status
+    from .suppression import Suppressed
 
     Option = str | float | bool | None
 
-__all__ = ["__version__", "disable", "enable", "flush", "status"]
+__all__ = ["__version__", "disable", "enable", "flush", "status", "suppressed"]
 __version__ = "0.1.0"
 
 
@@ -38,9 +39,11 @@ def enable(**options: Option) -> None:
     - `tools`: what holds tools of the application, `"module:attribute"`, several with commas;
     - `workflows` and `tasks`: functions to trace as such, `"module:function"` or `"module:Class.method"`,
       with wildcards, several with commas;
-    - `mask`: a function, `"module:function"`, that every field passes before it leaves the process or touches a disk;
+    - `mask`: a function, `"module:function"`, that every field passes before it leaves the process or
+      touches a disk;
     - `sample_rate`: the share of traces that is kept, from 0 to 1;
-    - `spool` (`"on-failure"`, `"always"`, `"off"`) and `spool_dir`: whether and where what is not delivered is kept;
+    - `spool` (`"on-failure"`, `"always"`, `"off"`) and `spool_dir`: whether and where what is not
+      delivered is kept;
     - `discover_tools`: `False` observes no tool functions but those of known registries;
     - `environment_type` (`"ci"`, `"server"`, `"local"`) and `environment_name`: where it runs, told from the
       variables of the best known platforms unless given;
@@ -80,3 +83,16 @@ def flush(timeout: float = 5.0) -> bool:
     from . import session
 
     return bool(session.flush(timeout))
+
+
+def suppressed() -> Suppressed:
+    """Gives a block in which nothing that begins is traced: `with bttrace.suppressed(): ...`.
+
+    It holds across awaits, and for tasks and threads that inherit the block's context
+    (`asyncio.create_task`, `asyncio.to_thread`), even after the block. Everything else in the
+    process is traced as before. A stream is traced or not by where its call was made, wherever
+    it is read. Blocks may stand within one another. Costs nearly nothing when nothing is traced.
+    """
+    from .suppression import Suppressed
+
+    return Suppressed()

@@ -112,6 +112,22 @@ class Counts:
         return f"{told}; attachments: {self.attachments}" if self.attachments else told
 
 
+class Promptness(Protocol):
+    """Sees to it that what has ended is delivered before the platform can stop the process."""
+
+    def began(self, it: object) -> None:
+        """Takes it that something of the application's began."""
+
+    def put(self, it: Observation | Execution, *, waits: bool) -> None:
+        """Queues what has ended, and waits for its delivery if it `waits`."""
+
+    def ended(self, it: object, *, waits: bool) -> None:
+        """Takes it that something has ended that was queued before."""
+
+    def taken(self, it: object, *, asks: bool) -> None:
+        """Takes it, on the writer thread, that what has ended was handled; its answer may ask for tools."""
+
+
 class Screen(Protocol):
     """What every span passes before it goes to the sinks."""
 
@@ -125,6 +141,9 @@ class Sink(Protocol):
     @property
     def name(self) -> str:
         """Gives the exporter's name."""
+
+    def prepare(self) -> None:
+        """Gets ready, because spans will come. Never blocks."""
 
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span, and the application's own braintrust span that it happened in, or `Told`.

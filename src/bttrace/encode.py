@@ -1,8 +1,9 @@
 """Rows as bytes of JSON. PURE.
 
-Owns how any value at all becomes JSON, and how a row that is too large becomes a smaller
-one. Nothing here raises, runs code of the application's, or takes longer than its bounds
-allow, whatever it is given: what is passed on is a copy of plain values.
+Owns how any value at all becomes plain values of JSON, how these become a line, and how a row
+that is too large becomes a smaller one. The copy never raises, runs no code of the
+application's and takes no longer than its bounds allow, whatever it is given; what it gives
+is for the rest of the way, where only attachments are left to be turned into something.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from .foreign import elements, fields, member, scalar, type_name
@@ -27,6 +29,14 @@ _INT = (-(2**63), 2**64 - 1)
 _NAME_DEPTH = 2  # a tuple can be a name, and is told; what is in it beyond that is not
 
 
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """What is in a copy: every text, names of fields included, in order, and every attachment."""
+
+    texts: list[str] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+
+
 def described(attachment: Attachment) -> Json:
     """Gives what there is to say of an attachment without its bytes."""
     return {
@@ -37,18 +47,40 @@ def described(attachment: Attachment) -> Json:
     }
 
 
-def encoded(value: object, reference: Reference = described) -> bytes:
-    """Gives a value as one line of JSON, in UTF-8. Never raises.
+def plain(value: object, leaves: Leaves | None = None) -> object:
+    """Gives a copy of a value in plain values of JSON; attachments stay as they are. Never raises.
 
     What JSON has no word for becomes text; not-a-number and the infinities become null,
-    because Braintrust's API, like most, refuses them; `reference` gives what stands for an
-    attachment. What is nested too deep, or goes round in a circle, is left out and says so.
+    because Braintrust's API, like most, refuses them. What is nested too deep, or goes round
+    in a circle, is left out and says so. `leaves` take note of what is in the copy.
     """
-    return _line(_Copy(_NODES, None, reference).of(value, _DEPTH))
+    return _Copy(_NODES, None, leaves or Leaves()).of(value, _DEPTH)
+
+
+def line(value: object, reference: Reference = described) -> bytes:
+    """Gives a plain value as one line of JSON, in UTF-8; `reference` gives what stands for an attachment."""
+
+    def referred(held: object) -> object:
+        if type(held) is Attachment:
+            return reference(held)
+        raise TypeError(f"{type_name(held)} is not plain")
+
+    text = json.dumps(
+        value, ensure_ascii=False, check_circular=False, separators=(",", ":"), default=referred
+    )
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which is no character
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def encoded(value: object, reference: Reference = described) -> bytes:
+    """Gives any value as one line of JSON. Never raises."""
+    return line(plain(value), reference)
 
 
 def bounded(row: Json, limit: int, reference: Reference = described) -> bytes:
-    """Gives a log row as `encoded` does, in at most `limit` bytes. Never raises.
+    """Gives a log row of plain values as `line` does, in at most `limit` bytes.
 
     Of one that is larger, long texts are cut first, then what stands last; both say how
     much is missing, and the row's metadata how many bytes it is in all. A limit that not
@@ -61,38 +93,31 @@ def bounded(row: Json, limit: int, reference: Reference = described) -> bytes:
             known[id(attachment)] = reference(attachment)
         return known[id(attachment)]
 
-    line = encoded(row, once)
-    whole, nodes, width = len(line), limit // 16, limit // 4
-    while len(line) > limit and width:
+    data = line(row, once)
+    whole, nodes, width = len(data), limit // 16, limit // 4
+    while len(data) > limit and width:
         small = {name: value for name, value in row.items() if name not in _CUTTABLE}
         for name in _CUTTABLE:
             if name in row:
-                small[name] = _Copy(nodes, width, once).of(row[name], _DEPTH)
-        mark = {_CUT_MARK: whole - len(encoded(small))}
+                small[name] = _Copy(nodes, width, Leaves()).of(row[name], _DEPTH)
+        mark = {_CUT_MARK: whole - len(line(small, once))}
         metadata = small.get("metadata")
         small["metadata"] = {**metadata, **mark} if isinstance(metadata, dict) else mark
-        line = encoded(small)
+        data = line(small, once)
         nodes, width = nodes // 4, width // 4
-    return line
-
-
-def _line(plain: object) -> bytes:
-    text = json.dumps(plain, ensure_ascii=False, check_circular=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which is no character
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    return data
 
 
 class _Copy:
     """Copies values as plain JSON, until their nodes are used up; `width` is the longest text, if any is."""
 
-    __slots__ = ("_nodes", "_path", "_reference", "_width")
+    __slots__ = ("_leaves", "_nodes", "_path", "_took", "_width")
 
-    def __init__(self, nodes: int, width: int | None, reference: Reference) -> None:
+    def __init__(self, nodes: int, width: int | None, leaves: Leaves) -> None:
         self._nodes = nodes
         self._width = width
-        self._reference = reference
+        self._leaves = leaves
+        self._took = leaves.texts.append
         self._path: set[int] = set()
 
     def of(self, value: object, depth: int) -> object:
@@ -104,7 +129,8 @@ class _Copy:
         if kind is dict or kind is list:
             return self._inside(value, depth)
         if kind is Attachment:
-            return self._reference(value)  # type: ignore[arg-type]
+            self._leaves.attachments.append(value)  # type: ignore[arg-type]
+            return value
         one = scalar(value)
         if isinstance(one, str):
             return self._text(one)
@@ -114,9 +140,10 @@ class _Copy:
 
     def _text(self, text: str) -> str:
         width = self._width
-        if width is None or len(text) <= width:
-            return text
-        return f"{text[:width]}... ({len(text) - width:,} characters cut)"
+        if width is not None and len(text) > width:
+            text = f"{text[:width]}... ({len(text) - width:,} characters cut)"
+        self._took(text)
+        return text
 
     def _inside(self, value: object, depth: int) -> object:
         """Copies a value of several, unless it holds itself or is too deep."""
@@ -129,7 +156,7 @@ class _Copy:
         return copy
 
     def _contents(self, value: object, depth: int) -> object:
-        named = fields(value)
+        named = list(value.items()) if type(value) is dict else fields(value)
         if named is not None:
             kept = self._taken(named)
             copy = {self._name(name): self.of(held, depth) for name, held in kept}
@@ -154,8 +181,10 @@ class _Copy:
 
     def _name(self, name: object) -> str:
         """Gives a field's name: JSON's own word for what is no text, as `json` has it."""
+        if type(name) is str:
+            return self._text(name)
         copy = self.of(name, _NAME_DEPTH)
-        return copy if isinstance(copy, str) else json.dumps(copy)
+        return copy if isinstance(copy, str) else json.dumps(copy, default=type_name)
 
 
 def _are_numbers(values: list[object]) -> bool:

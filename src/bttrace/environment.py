@@ -36,6 +36,14 @@ _SERVERS = {
     "RAILWAY_ENVIRONMENT": "railway",
     "RENDER_SERVICE_NAME": "render",
 }
+# Where the process stands still from its answer to the next request: functions of Lambda, also those of
+# others that run there, and Google's. Those of Azure and containers of Cloud Run go on.
+_FREEZING = (
+    ("AWS_LAMBDA_FUNCTION_NAME",),
+    ("LAMBDA_TASK_ROOT",),
+    ("FUNCTION_TARGET", "K_SERVICE"),
+    ("FUNCTION_NAME", "GCP_PROJECT"),
+)
 _AWS = {"AWS_ECS_": "ecs", "AWS_Lambda_": "aws_lambda"}  # how AWS_EXECUTION_ENV begins
 _MODES = {
     "production": "server",
@@ -46,8 +54,17 @@ _MODES = {
     "dev": "local",
     "local": "local",
 }
-SIGNS: tuple[str, ...] = (*_CI, *_SERVERS, "AWS_EXECUTION_ENV", "PYTHON_ENV")
+SIGNS: tuple[str, ...] = (*_CI, *_SERVERS, *sum(_FREEZING, ()), "AWS_EXECUTION_ENV", "PYTHON_ENV")
 _NO = ("", "0", "false", "no", "off")
+
+
+def freezes(variables: Mapping[str, str]) -> bool:
+    """Tells whether the platform stops the process as soon as it has answered a request."""
+    return any(all(_is_set(variables, name) for name in names) for names in _FREEZING)
+
+
+def _is_set(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").strip().lower() not in _NO
 
 
 def environment(variables: Mapping[str, str], kind: str | None, name: str | None) -> dict[str, object] | None:
@@ -56,7 +73,7 @@ def environment(variables: Mapping[str, str], kind: str | None, name: str | None
         return {key: value for key, value in (("type", kind), ("name", name)) if value}
     for signs, found in ((_CI, "ci"), (_SERVERS, "server")):
         for variable, platform in signs.items():
-            if variables.get(variable, "").strip().lower() not in _NO:
+            if _is_set(variables, variable):
                 return {"type": found, "name": platform}
         if found == "ci":
             continue

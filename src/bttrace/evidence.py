@@ -49,7 +49,7 @@ class Served:
 
     Without a name it was asked for in an answer before, and this one brings its result. Until it
     `is_done`, it has none. `error` is what is known of how it `failed`: a code, or a kind
-    and a message with a colon between.
+    and a message with a colon between; the kind may be empty.
     """
 
     id: str

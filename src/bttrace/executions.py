@@ -27,7 +27,8 @@ class Execution:
     does so to the `delegate` of that name. `details` are metadata of its end. `placed` is set by the
     writer, as soon as it is known where its span stands; where that is `awaited`, the writer
     releases the lock then. `current` is what was made the parent, for braintrust, of what the
-    application traces inside.
+    application traces inside. Of one that `is_dropped`, the beginning or the end never reached the writer.
+    One that `is_hidden` runs where nothing is traced: nothing is told of it.
     """
 
     __slots__ = (
@@ -41,6 +42,8 @@ class Execution:
         "details",
         "ended",
         "error",
+        "is_dropped",
+        "is_hidden",
         "kind",
         "name",
         "parent",
@@ -81,6 +84,8 @@ class Execution:
         self.placed: Any = None
         self.awaited: LockType | None = None
         self.current: Any = None
+        self.is_dropped = False
+        self.is_hidden = False
 
 
 EXECUTING: ContextVar[Execution | None] = ContextVar("bttrace_execution", default=None)

@@ -1,13 +1,16 @@
 """The `bttrace` logger: what this project has to say, on stderr.
 
 Owns the one handler. Imported only when there is something to say, because `logging`
-costs a start-up 15 ms.
+costs a start-up 15 ms. Called by the one thread whose turn it is to speak.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
+
+from .known_secrets import known_secrets
+from .secret_shapes import replaced
+from .speech import write
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LOGGER = logging.getLogger("bttrace")
@@ -17,20 +20,18 @@ class _Stderr(logging.Handler):
     """Writes to whatever `sys.stderr` is at that moment, or nowhere when it is gone."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stream = sys.stderr
-        if stream is None or stream.closed or sys.is_finalizing():
-            return
-        try:
-            stream.write(f"bttrace: {record.getMessage()}\n")
-            stream.flush()
-        except (OSError, ValueError):
-            return
+        write(f"bttrace: {record.getMessage()}\n")
 
 
 def _connect() -> None:
     if not LOGGER.handlers:
         LOGGER.addHandler(_Stderr())
         LOGGER.propagate = False
+
+
+def clean(message: str) -> str:
+    """Gives a line without the secrets in it."""
+    return replaced(message, known_secrets())
 
 
 def say(level: str, message: str) -> None:

@@ -1,44 +1,39 @@
 """From the application's thread to the writer thread.
 
-Owns the queue between them, and what is done at a flush, at a fork and at exit. What it
+Owns the queue between them, and what is done at a flush and at a fork. What it
 carries are observations that have ended, and batches of chunks of those that have not.
 Knows nothing of SDKs, nor of where a sink sends.
 
 On the application's thread nothing is done but to append to a deque. The writer sleeps a
 little after it is woken, so that many calls cost one wake-up, and gives way after each
-item, so that it never holds the interpreter for long. It never waits for the network.
+item, so that it does not hold the interpreter for long; the more waits, the more seldom,
+because whoever is woken may hold it for long. It never waits for the network.
 """
 
 from __future__ import annotations
 
-import atexit
-import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 
-from . import forks
+from . import children, forks
+from .backlog import BEGUN, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
-from .guard import say_once
+from .exits import Exit
+from .guard import AT_TIMES, say_at_times
+from .native import sleep
 from .shape import Style
-from .worker import Worker
-from .writing import BEGUN, What, Writing, flushed, left
+from .worker import Worker, acting, is_ours
+from .writing import Writing, flushed, left
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
-LIMIT = 10_000  # items in the queue; beyond it the oldest is dropped
+GIVES_WAY = 64  # items for which the writer gives way once more seldom
+WRITTEN_EVERY = 0.25  # seconds after which what ended goes to the sinks, however much still waits
+WRITTEN_BYTES = 2 * 2**20  # about, of what ended since
 _SINKS_SHARE = 0.9  # of the time that a flush may take
-
-
-class _Mark:
-    """A place in the queue; `reached` when all before it was written."""
-
-    def __init__(self, *, is_last: bool) -> None:
-        self.is_last = is_last  # nothing more will be heard of what is open
-        self.reached = threading.Event()
+_GRACE = 0.1  # seconds that the writer has at an exit in any case: what it has written can be kept
 
 
 class Recorder:
@@ -55,16 +50,29 @@ class Recorder:
     ) -> None:
         self.clock = clock
         self.active = True
-        self.dropped = 0
+        self.is_idle = True  # no call has begun yet
         self.sinks = tuple(sinks)
+        self.promptness: Promptness | None = None
         self._writing = Writing(sinks, style, clock, ids, screens)
-        self._exit_timeout = exit_timeout
+        self._is_ready = False
+        self._leaves_as_child = False
+        self._taken = 0
+        self._flushed = 0  # of what was taken
         self._open: dict[int, Open] = {}
-        self._queue: deque[tuple[Observation | Execution, What] | _Mark] = deque()
-        self._marks: set[_Mark] = set()
-        self.writer = Worker("bttrace-writer", self._work, linger=LINGER, has_work=lambda: bool(self._queue))
+        self._backlog = Backlog()
+        self._said_dropped = 0
+        self._marks: set[Mark] = set()
+        self.writer = Worker(
+            "bttrace-writer", self._work, linger=LINGER, has_work=lambda: bool(self._backlog)
+        )
+        self._exit = Exit(exit_timeout, self._leave, self.writer.end)
+        self.exit_sooner = self._exit.sooner
         forks.follow(self)
-        atexit.register(self._at_exit)
+
+    def expect(self) -> None:
+        """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
+        self.is_idle = False
+        self.writer.rouse()
 
     def root(self, execution: Execution) -> None:
         """Makes an execution what everything else happens in that is in nothing else.
@@ -83,16 +91,50 @@ class Recorder:
         if at_once:
             self.writer.rouse(at_once=True)
 
-    def put(self, observation: Observation | Execution, chunks: What = None) -> None:
-        """Queues chunks of a stream, or, without any, what has ended. Never blocks."""
+    def put(self, observation: Observation | Execution, chunks: What = None, weight: int = ITEM) -> None:
+        """Queues chunks of a stream, or, without any, what has ended. Never blocks.
+
+        `weight` is about how many bytes are thereby kept. When there is no room, the oldest goes.
+        """
         if not self.active:
             return
-        queue = self._queue
-        if len(queue) >= LIMIT:
-            self._drop_oldest()
-        queue.append((observation, chunks))
+        if not forks.MARK[0]:
+            forks.catch_up()
+        backlog = self._backlog
+        items = backlog.items
+        if len(items) >= LIMIT or backlog.came - backlog.gone >= LIMIT_BYTES:
+            backlog.make_room()
+        items.append((observation, chunks, weight))
+        backlog.came += weight
         if self.writer.asleep:
+            self._rouse(chunks)
+
+    def _rouse(self, chunks: What) -> None:
+        if chunks is None and self._exit.is_here:
+            self._exit.wait()
+        else:
             self.writer.rouse()
+            if not self._leaves_as_child:
+                self._leaves_as_child = children.at_end(self._exit.wait)
+
+    def drop(self) -> None:
+        """Counts something that was dropped elsewhere before it came here."""
+        self._backlog.dropped += 1
+
+    @property
+    def waiting(self) -> int:
+        """How many things that were observed wait to be written."""
+        return len(self._backlog.items)
+
+    @property
+    def dropped(self) -> int:
+        """How many spans, and parts of them, had to go before they were written."""
+        return self._backlog.dropped
+
+    @property
+    def streams(self) -> int:
+        """How many streams are being read."""
+        return len(self._open)
 
     def opened(self, observation: Open) -> None:
         """Remembers a stream that is being read, or the run itself, so that exit can end it."""
@@ -102,31 +144,50 @@ class Recorder:
         """Forgets a stream that has ended."""
         self._open.pop(id(observation), None)
 
-    def _drop_oldest(self) -> None:
-        try:
-            item = self._queue.popleft()
-        except IndexError:
-            return
-        if isinstance(item, _Mark):
-            self._reach(item)
-            return
-        self.dropped += 1
-
     def _work(self) -> float | None:
         """Empties the queue, then writes what is due; gives the seconds until more is."""
-        while self._queue and not self.writer.parked:
-            if self.dropped:
-                say_once("spans end faster than they can be written; the oldest are dropped.")
-            item = self._queue.popleft()
-            if isinstance(item, _Mark):
+        if not self._is_ready:
+            self._is_ready = True
+            self._writing.prepare()
+        backlog, taken, weight, told = self._backlog, 0, 0, self._has_told()
+        until = time.monotonic() + WRITTEN_EVERY
+        while not self.writer.parked and (item := backlog.taken()) is not None:
+            told = self._has_told()
+            if isinstance(item, Mark):
                 self._reach(item)
                 continue
-            self._writing.take(*item)
-            if not self._marks:
-                time.sleep(0)
-        return None if self.writer.parked else self._writing.write()
+            if isinstance(item, Lost):
+                self._writing.lose(item.key)
+                continue
+            self._writing.take(item[0], item[1])
+            taken += 1
+            self._taken += 1
+            weight += item[2] if item[1] is None else 0
+            if weight >= WRITTEN_BYTES or time.monotonic() >= until:
+                self._writing.write()
+                weight, until = 0, time.monotonic() + WRITTEN_EVERY
+            if not self._marks and not taken % (1 + len(backlog.items) // GIVES_WAY):
+                sleep(0)
+        if self.writer.parked:
+            return None
+        pause = self._writing.write()
+        return pause if told or (pause is not None and pause < AT_TIMES) else AT_TIMES
 
-    def _reach(self, mark: _Mark) -> None:
+    def _has_told(self) -> bool:
+        """Says how many were dropped, at times; tells whether it has said all."""
+        dropped = self.dropped
+        if dropped == self._said_dropped:
+            return True
+        if say_at_times(
+            f"calls end faster than their spans can be written: {dropped:,} spans, or parts of them, were "
+            "dropped so far, the oldest first. BTTRACE_SAMPLE_RATE records fewer traces.",
+            about="dropped before they were written",
+        ):
+            self._said_dropped = dropped
+            return True
+        return False
+
+    def _reach(self, mark: Mark) -> None:
         if mark.is_last:
             self._writing.end()
         else:
@@ -142,25 +203,41 @@ class Recorder:
         """Hands what has ended on, to become a span. Called on the writer thread."""
         self._writing.finish(ended)
 
+    def hasten(self, promptness: Promptness) -> None:
+        """Lets those who end something wait for its delivery."""
+        self.promptness = self._writing.promptness = promptness
+
+    @property
+    def has_delivered(self) -> bool:
+        """Whether every span that ended until now is delivered. Never blocks."""
+        if self._backlog or not self.writer.asleep:
+            return False
+        return all(_is_sent(sink.counts()) for sink in self.sinks)
+
     def flush(self, timeout: float) -> bool:
         """Waits until every span that ended before is delivered, at most `timeout` seconds."""
         return self._flush(timeout)
 
     def _flush(self, timeout: float, *, is_last: bool = False) -> bool:
+        if is_ours():  # a masker or a log handler asks, and we wait for it
+            self.writer.rouse(at_once=True)
+            return False
+        forks.catch_up()
         deadline = time.monotonic() + timeout
-        mark = _Mark(is_last=is_last)
+        mark = Mark(is_last=is_last)
         self._marks.add(mark)
-        self._queue.append(mark)
+        self._backlog.items.append(mark)
         # The sinks get a little less, so that they can say what went wrong before nobody waits any more.
         share = timeout * _SINKS_SHARE
         self.writer.rouse(at_once=True)
-        if not self.writer.is_alive():
-            self._work()
-        elif not mark.reached.wait(share):
-            return False
         until = deadline - timeout + share
-        went = [flushed(sink, until, is_last) for sink in self.sinks]
-        return all(went)
+        stood_in = self.writer.stand_in(until)
+        patience = max(share, _GRACE) if is_last else share
+        if not stood_in and not mark.reached.wait(patience) and not is_last:
+            return False
+        with acting() if stood_in else nullcontext():
+            went = [flushed(sink, until, is_last) for sink in self.sinks]
+        return all(went) and mark.reached.wait(0)
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
@@ -168,27 +245,24 @@ class Recorder:
         self._flush(timeout, is_last=True)
         self.active = False
         self.writer.end(max(deadline - time.monotonic(), 0.0))
-        atexit.unregister(self._at_exit)
+        self._exit.cancel()
         for sink in self.sinks:
             sink.close()
 
-    def _at_exit(self) -> None:
+    def _leave(self, timeout: float) -> None:
+        """Delivers what can be at an exit; what is open ends now."""
         if not self.active:
             return
         for observation in reversed(list(self._open.values())):  # the run itself was opened first
             left(observation)
-        loaded = len(sys.modules)
-        self._flush(self._exit_timeout, is_last=True)
-        if len(sys.modules) != loaded:
-            _interrupt_again()
+        self._flush(timeout, is_last=True)
+        self._flushed = self._taken
 
-    def exit_sooner(self) -> None:
-        """Makes the exit of the process flush before exit handlers that are registered by now.
-
-        braintrust's logger registers its own last flush when it is made; what we hand to
-        it must be there by then. The usual handler stays, for calls made even later.
-        """
-        atexit.register(self._at_exit)
+    def end(self) -> None:
+        """Delivers what came since the exit began, and lets no thread of ours disturb the end of it."""
+        if self._backlog or self._open or self._taken != self._flushed:
+            self._exit.wait()
+        self._exit.end()
 
     def before_fork(self) -> None:
         """Has nothing to do: the writer comes to rest by itself."""
@@ -200,19 +274,16 @@ class Recorder:
         """Starts anew in a forked child; the parent sends what was queued before."""
         if not self.active:
             return
-        self._queue = deque()
+        self._backlog = Backlog()
+        self._said_dropped = 0
         self._marks = set()
         self._open.clear()
+        self.is_idle, self._is_ready = True, False
+        self._leaves_as_child = False
+        self._exit.after_fork()
         self._writing.forget()
 
 
-def _interrupt_again() -> None:
-    """Lets a process that Ctrl-C ends still end that way, after modules were loaded at its exit.
-
-    CPython (3.10 to 3.13, `Python/pythonrun.c`) forgets that nobody caught the KeyboardInterrupt when
-    a string is evaluated, as it is where named tuples and dataclasses are made; one that leaves
-    such an evaluation reminds it.
-    """
-    if getattr(sys, "last_type", None) is KeyboardInterrupt:
-        with suppress(KeyboardInterrupt):
-            exec("raise KeyboardInterrupt")  # noqa: S102 - see above
+def _is_sent(counts: Counts) -> bool:
+    attachments = counts.attachments
+    return not (counts.waiting or counts.lost) and (attachments is None or _is_sent(attachments))

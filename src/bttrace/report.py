@@ -27,8 +27,9 @@ class Status:
 
     `reason` says why nothing is traced; `waiting_for` are SDKs that are installed, and tools that
     are declared, and not yet imported; `tools` are packages whose registries of tools are
-    observed; `sinks` counts spans by exporter; `dropped` are spans that ended faster than they
-    could be written.
+    observed; `sinks` counts spans by exporter; `sampled_out` are spans of traces
+    that BTTRACE_SAMPLE_RATE leaves out. Before all that, `unwritten` wait, calls and parts of streams,
+    and `dropped` are spans, and parts of them, that came faster than they could be written.
     """
 
     enabled: bool
@@ -39,6 +40,8 @@ class Status:
     tools: tuple[Seen, ...] = ()
     waiting_for: tuple[str, ...] = ()
     sinks: dict[str, Counts] = field(default_factory=dict)
+    sampled_out: int = 0
+    unwritten: int = 0
     dropped: int = 0
     journal: str | None = None
     left_behind: tuple[str, ...] = ()
@@ -57,6 +60,10 @@ class Status:
             lines.append(f"not imported yet: {', '.join(self.waiting_for)}")
         for name, counts in self.sinks.items():
             lines.append(f"{name}: {counts}")
+        if self.sampled_out:
+            lines.append(f"left out by BTTRACE_SAMPLE_RATE: {self.sampled_out}")
+        if self.unwritten:
+            lines.append(f"waiting to be written: {self.unwritten}")
         if self.dropped:
             lines.append(f"dropped before they were written: {self.dropped}")
         if self.left_behind:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
 
 from . import config
 from .guard import forget, guarded, say, say_once
@@ -36,12 +36,15 @@ class Session:
         self.wiring: Wiring | None = None
         self._parts = parts
         self._extensions: Extensions | None = None
-        self._lock = allocate_lock()
+        self._locks: dict[int, LockType] = {}  # by process: a child's must not be one that its parent holds
         self._hook = ImportHook()
 
     def start(self) -> None:
         """Waits for the SDKs to be imported, and patches those that were."""
+        import atexit  # a built-in module, which a start-up without a key does not need
+
         self._hook.install()
+        atexit.register(_ended, self)
         for sdk in SDKS:
             self._hook.watch(sdk, self._imported)
         self._hook.watch_part("_base_client", self._part_imported)
@@ -96,15 +99,25 @@ class Session:
         """Gives what traces; wires everything when the first module is there to be patched."""
         from .wiring import Parts, Wiring
 
-        with self._lock:  # two of them can be imported in two threads at once
+        with self._locks.setdefault(
+            os.getpid(), allocate_lock()
+        ):  # two of them can be imported in two threads at once
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
         return self.wiring
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
+        import atexit
+
         self._hook.remove()
+        atexit.unregister(_ended)
         return self.wiring.undo(self.settings.exit_timeout) if self.wiring is not None else []
+
+    def end(self) -> None:
+        """Comes to rest at the exit of the process, after the application's own exit handlers."""
+        if self.wiring is not None:
+            self.wiring.recorder.end()
 
     def introduction(self) -> str:
         """Gives the line that says what is traced and where it goes."""
@@ -157,11 +170,15 @@ def _disable() -> None:
 def _flush(timeout: float) -> bool:
     """Delivers what ended. See `bttrace.flush`."""
     wiring = _session.wiring if _session is not None else None
-    return wiring is None or wiring.recorder.flush(timeout)
+    if wiring is None:
+        return True
+    seconds = min(max(0.0, timeout), TIMEOUT_MAX / 2)
+    return wiring.recorder.flush(seconds) if seconds else wiring.recorder.has_delivered
 
 
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
+_ended = guarded(Session.end)
 enable = guarded(_enable, retires=False)
 disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)
@@ -189,6 +206,8 @@ def status() -> Status:
         tools=tuple(Seen(name, version(name), tuple(missing)) for name, missing in tools.items()),
         waiting_for=(*(sdk for sdk in SDKS if sdk not in seams and is_installed(sdk)), *declared),
         sinks={sink.name: sink.counts() for sink in sinks},
+        sampled_out=wiring.sampling.left_out if wiring is not None and wiring.sampling is not None else 0,
+        unwritten=wiring.recorder.waiting if wiring is not None else 0,
         dropped=wiring.recorder.dropped if wiring is not None else 0,
         journal=journals[0] if journals else None,
     )

@@ -20,6 +20,8 @@ _ALSO: Mapping[Metric, Metric] = {
     "prompt_cached_tokens": "cache_read_tokens",
     "prompt_cache_creation_tokens": "cache_creation_tokens",
 }
+_KIND = 100  # characters of the code of an error
+_CONTENT = ("stop", "response_format", "context_management")  # parameters that hold words of the application
 _CREATION_WHOLE: tuple[Metric, ...] = ("prompt_cache_creation_tokens", "cache_creation_tokens")
 _CREATION_SPLIT = frozenset[Metric]({"prompt_cache_creation_5m_tokens", "prompt_cache_creation_1h_tokens"})
 
@@ -103,7 +105,7 @@ def _error(facts: Facts, *, said: bool) -> str | None:
         told = json_object(facts.endpoint.failure(facts.response))
         if not told:
             return None
-        kind = str(told.get("code") or told.get("type") or "error")
+        kind = str(told.get("code") or told.get("type") or "error")[:_KIND]
         message = text(told.get("message"))
     return f"{kind}: {message}" if said and message else kind
 
@@ -156,8 +158,8 @@ def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
         converted = endpoint.tools(tools)
         found["tools"] = converted if said else _tool_names(converted)
     if not said:
-        found.pop("stop", None)
-        found.pop("response_format", None)
+        for name in _CONTENT:
+            found.pop(name, None)
     found["finish_reason"] = endpoint.finish_reason(facts.response)
     found["request_id"] = facts.request_id
     found["stream_end"] = facts.stream_end
@@ -168,12 +170,13 @@ def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
 
 def _tool_names(tools: object) -> list[object]:
     return [
-        text(json_object(tool.get("function")).get("name")) or tool.get("name") for tool in objects(tools)
+        text(json_object(tool.get("function")).get("name")) or text(tool.get("name")) or tool.get("type")
+        for tool in objects(tools)
     ]
 
 
 def context(instrumentation: str, caller: Caller | None, style: Style) -> Json:
-    """Gives who tells of a span, and the application's frame that it came from, if known."""
+    """Gives who tells of a span, and the application's frame that it came from, if it may be told."""
     origin: Json = {
         "name": "bttrace",
         "version": style.origin,
@@ -182,7 +185,7 @@ def context(instrumentation: str, caller: Caller | None, style: Style) -> Json:
     if style.environment:
         origin["environment"] = style.environment
     told: Json = {"span_origin": origin}
-    if caller is not None:
+    if caller is not None and style.capture_content:
         told["caller_functionname"] = caller.function
         told["caller_filename"] = caller.file
         told["caller_lineno"] = caller.line

@@ -99,6 +99,9 @@ class _MemorySink:
         self._lock = threading.Lock()
         self._rows: list[Json] = []
 
+    def prepare(self) -> None:
+        """Has nothing to do."""
+
     def write(self, span: Span, _parent: object | None) -> None:
         with self._lock:
             self._rows.append(span.row())

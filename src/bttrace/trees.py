@@ -81,14 +81,14 @@ class Trees:
             self._peek(at)
         self._turns.begin(key, at, asked, origin)
 
-    def finish(self, ended: Ended) -> None:
-        """Takes what has ended, and makes its span."""
+    def finish(self, ended: Ended) -> bool:
+        """Takes what has ended, and makes its span; tells whether its answer asks for tools."""
         key = ref(ended)
         self._streams.pop(key, None)
         facts = ended.facts()
         if facts is None:
             self._turns.drop(key)
-            return
+            return False
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
@@ -113,6 +113,14 @@ class Trees:
             facts.endpoint.polls or facts.endpoint.settles(facts.response) is not None,
         )
         self._put(self._services.steps(within, answer, () if own else did))
+        self._keep()
+        return bool(answer.asks)
+
+    def lose(self, key: object) -> None:
+        """Takes it that the end of a call or an execution will not be heard of."""
+        self._streams.pop(key, None)
+        self._turns.drop(key)
+        self._turns.lose(key)
         self._keep()
 
     def root(self, execution: Execution) -> None:
@@ -140,10 +148,12 @@ class Trees:
             execution.delegate,
             execution.returns,
         )
-        origin = self._origin(execution, Caller.of(execution.caller))
         if not self._turns.expects(run):
             self._peek(at)
-        self._turns.start(execution, at, run, origin)
+        if execution.is_hidden:
+            self._turns.hide(run)
+            return
+        self._turns.start(execution, at, run, self._origin(execution, Caller.of(execution.caller)))
         placed = execution.placed = self._turns.place_of(execution)
         self._keep()
         if execution.awaited is not None:

@@ -22,11 +22,12 @@ from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink
-from .environment import environment
+from .environment import environment, freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
 from .model import Json, Provider
 from .patch import Ledger
+from .privacy import Privacy
 from .providers import SDKS
 from .record import Recorder
 from .registries import REGISTRIES
@@ -40,6 +41,7 @@ from .sinks.neighbours import Tracers
 
 if TYPE_CHECKING:
     from .registries.row import Registry
+    from .sampling import Sampling
     from .seams.connections import Connections
     from .seams.declared import Declared
     from .seams.tools import Tools
@@ -68,14 +70,19 @@ class Wiring:
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
             _show_at_exit(sinks)
         style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
+        self.sampling = _sampling(settings)
         self.recorder = Recorder(
             sinks,
             style,
             parts.clock or SystemClock(),
             parts.ids or RandomIds(),
             settings.exit_timeout,
-            _screens(settings),
+            _screens(settings, self.sampling),
         )
+        if freezes(os.environ):
+            from .serverless import Haste
+
+            self.recorder.hasten(Haste(self.recorder))
         self.seams: dict[str, Seam] = {}
         self._connections: dict[str, Connections] = {}
         self._hook = hook
@@ -86,7 +93,7 @@ class Wiring:
             self.recorder.exit_sooner,
             to_braintrust=to_braintrust,
             api_url=settings.api_url,
-            nesting=_nesting(settings, sinks) if to_braintrust else None,
+            nesting=_nesting(settings, sinks, self.sampling) if to_braintrust else None,
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
@@ -205,9 +212,19 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
         )
 
 
-def _screens(_settings: Config) -> list[Screen]:
+def _screens(settings: Config, sampling: Sampling | None) -> list[Screen]:
     """Gives what every span passes before it goes anywhere, in order."""
-    return []
+    privacy = Privacy(settings)
+    return [privacy] if sampling is None else [sampling, privacy]
+
+
+def _sampling(settings: Config) -> Sampling | None:
+    """Gives what leaves traces out, unless all are kept."""
+    if settings.sample_rate >= 1:
+        return None
+    from .sampling import Sampling
+
+    return Sampling(settings.sample_rate)
 
 
 def _sinks(settings: Config) -> list[Sink]:
@@ -228,13 +245,14 @@ def _sinks(settings: Config) -> list[Sink]:
     return sinks
 
 
-def _nesting(settings: Config, sinks: Sequence[Sink]) -> Nesting | None:
+def _nesting(settings: Config, sinks: Sequence[Sink], sampling: Sampling | None) -> Nesting | None:
     """Gives what lets the application's spans hang in ours, if these go to Braintrust."""
     from .sinks.braintrust import BraintrustSink
     from .sinks.nesting import Nesting
 
     home = next((sink for sink in sinks if isinstance(sink, BraintrustSink)), None)
-    return None if home is None else Nesting(home, settings.api_key)
+    is_left_out = None if sampling is None else sampling.is_left_out
+    return None if home is None else Nesting(home, settings.api_key, is_left_out)
 
 
 def _show_at_exit(sinks: Sequence[Sink]) -> None:

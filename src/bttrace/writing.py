@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .backlog import BEGUN, What
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Screen, Sink
+from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
 from .guard import guarded
 from .model import Span
 from .shape import Style
 from .trees import Trees
-
-BEGUN: list[object] = []
-What = list[object] | None
-"""Chunks of a stream, or `BEGUN`, or `None` for what has ended."""
 
 
 class Writing:
@@ -30,8 +27,14 @@ class Writing:
     ) -> None:
         self.sinks = tuple(sinks)
         self.trees = Trees(style, clock, ids, self._to_sinks)
+        self.promptness: Promptness | None = None
         self._screens = tuple(screens)
         self._clock = clock
+
+    def prepare(self) -> None:
+        """Lets the sinks get ready."""
+        for sink in self.sinks:
+            _prepared(sink)
 
     def take(self, observation: Observation | Execution, what: What) -> None:
         """Takes one thing that was observed."""
@@ -44,12 +47,20 @@ class Writing:
                 self.trees.start(observation)
             else:
                 self.trees.stop(observation)
+                if self.promptness is not None:
+                    self.promptness.taken(observation, asks=False)
         elif what is None:
-            self.trees.finish(observation)
+            asks = self.trees.finish(observation)
+            if self.promptness is not None:
+                self.promptness.taken(observation, asks=asks)
         elif what is BEGUN:
             self.trees.begin(observation)
         else:
             observation.fold(what)
+
+    def lose(self, key: object) -> None:
+        """Takes it that nothing more will be heard of what began."""
+        _lost(self.trees, key)
 
     def began(self, begun: Begun) -> None:
         """Takes it that something has begun that will end."""
@@ -101,6 +112,10 @@ def _screen(screen: Screen, span: Span, parent: object | None) -> Span | None:
     return screen.passed(span, parent)
 
 
+def _prepare(sink: Sink) -> None:
+    sink.prepare()
+
+
 def _deliver(sink: Sink) -> None:
     sink.deliver()
 
@@ -114,10 +129,12 @@ def _leave(observation: Open) -> None:
 
 
 _taken = guarded(_take, retires=False)
+_lost = guarded(Trees.lose, retires=False)
 _treed = guarded(Trees.write, retires=False)
 _abandoned = guarded(Trees.abandon, retires=False)
 _screened = guarded(_screen, retires=False)
 _written = guarded(_write, retires=False)
+_prepared = guarded(_prepare, retires=False)
 _delivered = guarded(_deliver, retires=False)
 flushed = guarded(_flush, retires=False)
 left = guarded(_leave, retires=False)

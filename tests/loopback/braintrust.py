@@ -51,6 +51,7 @@ class BraintrustServer:
         self._catalog = Catalog(orgs)
         self._listener = Listener(self._answer, port)
         self.url = self._listener.url
+        self._port = self._listener.port
         self._endpoints = Endpoints(self.url, max_bytes, self._catalog)
 
     def env(self, key: str | None = None) -> dict[str, str]:
@@ -125,15 +126,46 @@ class BraintrustServer:
         hang: bool = False,
         drop: bool = False,
         drip: bool = False,
+        drip_head: bool = False,
+        cut: bool = False,
         stored: bool = False,
     ) -> None:
         """Makes the next `times` requests under a path fail (None: every one until `heal`); see `Fault` for the ways."""
         given = dict(headers or {})
-        self._faults.add(Fault(path_prefix, status, times, given, body, delay, hang, drop, drip, stored))
+        self._faults.add(
+            Fault(
+                path_prefix,
+                status,
+                times,
+                given,
+                body,
+                delay,
+                hang,
+                drop,
+                drip=drip,
+                drip_head=drip_head,
+                cut=cut,
+                stored=stored,
+            )
+        )
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open as the server sees it."""
+        return self._listener.connections
 
     def heal(self) -> None:
         """Forgets every fault that is still to come."""
         self._faults.clear()
+
+    def refuse(self) -> None:
+        """Ends every connection and refuses new ones, until it listens again. What it has, it keeps."""
+        self._listener.close()
+
+    def listen(self) -> None:
+        """Listens again, at the same address."""
+        self._listener.close()
+        self._listener = Listener(self._answer, self._port)
 
     def close(self) -> None:
         """Ends every connection, and stops listening."""
@@ -162,7 +194,14 @@ class BraintrustServer:
         elif fault.status is not None:
             line.send(fault.status, fault.body, {**_TEXT, **fault.headers})
         else:
-            line.send(status, body, {**headers, **fault.headers}, drip=1.0 if fault.drip else 0.0)
+            line.send(
+                status,
+                body[: len(body) // 2] if fault.cut else body,
+                {**headers, **fault.headers},
+                content_length=len(body),
+                drip=1.0 if fault.drip else 0.0,
+                drip_head=1.0 if fault.drip_head else 0.0,
+            )
 
     def _outcome(self, request: Request) -> tuple[int, bytes, Mapping[str, str]]:
         try:

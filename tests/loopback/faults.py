@@ -11,7 +11,8 @@ class Fault:
 
     `times` counts down; None is for ever. `delay` is in seconds and comes before everything else. `stored` says that the
     request takes its effect although its answer is lost or is an error. Without `status`, `hang` or `drop` the true answer
-    follows, slowed by `delay`, or with `drip` by one second before each byte.
+    follows, slowed by `delay`, or with `drip` by one second before each byte of its body, with `drip_head` of all of it; with
+    `cut` the connection ends in the middle of the body.
     """
 
     path_prefix: str
@@ -23,6 +24,8 @@ class Fault:
     hang: bool = False
     drop: bool = False
     drip: bool = False
+    drip_head: bool = False
+    cut: bool = False
     stored: bool = False
 
 

@@ -82,20 +82,23 @@ class Line:
         headers: Mapping[str, str] | None = None,
         content_length: int | None = None,
         drip: float = 0.0,
+        drip_head: float = 0.0,
     ) -> None:
         """Answers with one whole body.
 
-        A `content_length` over the body's own ends the connection short of it. `drip` is the seconds before each byte.
+        A `content_length` over the body's own ends the connection short of it. `drip` is the seconds before each byte
+        of the body, `drip_head` before each byte of the answer.
         """
         length = len(body) if content_length is None else content_length
         head = self._head(status, {**(headers or {}), "content-length": str(length)})
-        if drip:
-            self._connection.sendall(head)
-            for position in range(len(body)):
-                self.pause(drip)
-                self._connection.sendall(body[position : position + 1])
+        at_once, slowly = (head, body) if drip else (b"", head + body)
+        self._connection.sendall(at_once)
+        if pause := drip or drip_head:
+            for position in range(len(slowly)):
+                self.pause(pause)
+                self._connection.sendall(slowly[position : position + 1])
         else:
-            self._connection.sendall(head + body)
+            self._connection.sendall(slowly)
         self.ended = self.ended or length != len(body)
 
     def open_chunks(self, status: int, headers: Mapping[str, str]) -> None:
@@ -150,8 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
     def answer(self) -> None:
-        """Reads one request to its end and passes it on."""
+        """Reads one request to its end and passes it on; one whose sender went away meanwhile is none."""
         body = self._body()
+        if len(body) < int(self.headers.get("content-length", 0)):
+            self.close_connection = True
+            return
         headers = list(self.headers.items())
         request = Request(self.command, self.path, headers, body, time.perf_counter_ns())
         line = Line(self.connection, request, self.server.closing)
@@ -211,7 +217,8 @@ class Listener:
 
     def __init__(self, answer: Answer, port: int = 0) -> None:
         self._server = _Server(port, answer)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="loopback", daemon=True
         )

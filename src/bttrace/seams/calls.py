@@ -25,11 +25,18 @@ from ..values import plain
 from . import http
 from .bodies import Body
 from .firsts import heard
+from .forms import held
 from .moments import Moments
 from .settled import Settled
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
+_WEIGHT = 6 * 1024  # bytes of a call with its request and response, without their bodies
+_CHUNK = 2800  # bytes of a chunk as the SDK's object, whatever little text is in it
+_BATCH = 128  # chunks that are held before the writer gets them
+_PIECES = 16  # of a body, each of which may be large
+_HELD = 8192  # chunks, about, that all streams hold
+_LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,8 @@ class Call:
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
+        if recorder.promptness is not None:
+            recorder.promptness.began(self)
 
     def is_handed_on(self, to: Shared) -> bool:
         """Tells whether a request of another SDK is this call's own: it has made none itself yet."""
@@ -169,18 +178,36 @@ class Call:
             self._recorder.closed(self)
             if self.chunks:
                 self.hand_over()
-        self._recorder.put(self)
+        weight = _WEIGHT
+        try:
+            if self.response is not None:
+                weight += len(self.response.content)
+            if self.request is not None:
+                weight += len(self.request.content)
+        except RuntimeError:  # a body in parts, such as a form: httpx and httpx2, `_exceptions.py`
+            weight += held(self.form)
+        promptness = self._recorder.promptness
+        if promptness is None:
+            self._recorder.put(self, None, weight)
+        else:  # one that was dropped, a finalizer may have ended
+            promptness.put(self, waits=stream_end != "dropped")
 
     def leave(self) -> None:
         """Ends a call whose stream nobody will read on."""
         self.end("dropped")
 
+    def batch(self) -> int:
+        """Gives how many chunks it may hold: the more streams are being read, the fewer."""
+        share = _HELD // max(self._recorder.streams, 1)
+        return min(_BATCH if self.body is None else _PIECES, max(share, _LEAST))
+
     def hand_over(self) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
-        held = self.chunks
-        self._handed.append(held)
+        chunks: list[Any] = self.chunks
+        self._handed.append(chunks)
         self.chunks = []
-        self._recorder.put(self, held)
+        weight = _CHUNK * len(chunks) if self.body is None else sum(len(piece) for _, piece in chunks)
+        self._recorder.put(self, chunks, weight + 1)
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Puts chunks of the stream together with those before."""

@@ -24,11 +24,12 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the application was: its own braintrust span, and its frame."""
+    """Where the application was: its own braintrust span, its frame, and whether nothing is traced there."""
 
     parent: object | None = None
     caller: Caller | None = None
     within: Execution | None = None
+    is_suppressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class Exchanges:
         self._asked: list[Exchange] = []
         self._open: dict[str, Exchange] = {}
 
+    def _tell(self, exchange: Exchange) -> None:
+        """Hands on what has ended, unless it began where nothing is traced."""
+        if not exchange.origin.is_suppressed:
+            self._finish(exchange)
+
     def sent(self, reading: int, event: Json, origin: Origin) -> None:
         """Takes an event that the application sent."""
         if text(event.get("type")) != self._kind.asks:
@@ -77,7 +82,7 @@ class Exchanges:
             del self._open[identity]
             exchange.error = None
             exchange.end("exhausted", reading)
-            self._finish(exchange)
+            self._tell(exchange)
 
     def leave(self, reading: int, stream_end: StreamEnd, error: Error | None) -> None:
         """Ends everything that is open, because nobody will hear of it any more."""
@@ -90,7 +95,7 @@ class Exchanges:
             failed = exchange.error is not None or error is not None
             exchange.end("failed" if failed else stream_end, None if exchange.error else reading)
             exchange.error = exchange.error or error
-            self._finish(exchange)
+            self._tell(exchange)
 
     def _begin(self, reading: int, event: Json, origin: Origin) -> None:
         exchange = self._asked_for(event)
@@ -106,7 +111,7 @@ class Exchanges:
         if identity in self._open:
             self._give_up(self._open[identity])
         self._open[identity] = exchange
-        if exchange.request.get("tools"):
+        if exchange.request.get("tools") and not exchange.origin.is_suppressed:
             self._began(exchange)
         if len(self._open) > _LIMIT:
             self._give_up(next(iter(self._open.values())))
@@ -162,12 +167,12 @@ class Exchanges:
         """Ends one exchange with its error."""
         self._drop(exchange)
         exchange.end("failed", reading)
-        self._finish(exchange)
+        self._tell(exchange)
 
     def _give_up(self, exchange: Exchange) -> None:
         self._drop(exchange)
         exchange.end("dropped")
-        self._finish(exchange)
+        self._tell(exchange)
 
     def _drop(self, exchange: Exchange) -> None:
         if exchange in self._asked:

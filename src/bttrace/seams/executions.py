@@ -7,23 +7,26 @@ if any, is found out by the writer. Knows no registry: those who watch one say w
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutine
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ..backlog import ITEM
 from ..contracts import Neighbours
 from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
 from ..fitting import fits
 from ..guard import guarded
+from ..native import allocate_lock
 from ..record import Recorder
+from ..suppression import SUPPRESSED, is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
-from .snapshots import snapshot, snapshots
+from .snapshots import snapshots, weighed
 
 if TYPE_CHECKING:
     from ..registries.row import Gate
+    from ..suppression import Within
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
@@ -127,12 +130,15 @@ class Executions:
         delegate: str | None = None,
         returns: Return = "by id",
     ) -> Execution | None:
-        """Gives a new execution, not yet run in; `None` for one that is being observed already.
+        """Gives a new execution, not yet run in; `None` for one that is suppressed, or observed already.
 
         It was called from the frame `called_from`, if its own runs already.
         """
         recorder = self._recorder
         if not recorder.active:
+            return None
+        hides = is_suppressed()
+        if hides and kind != "tool":
             return None
         outer = EXECUTING.get()
         if (
@@ -152,6 +158,10 @@ class Executions:
             delegate=delegate,
             returns=returns,
         )
+        if hides:
+            execution.is_hidden = True
+            recorder.begin(execution)
+            return None
         execution.within = outer
         execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
@@ -159,22 +169,35 @@ class Executions:
             execution.awaited = allocate_lock()
             execution.awaited.acquire()
         recorder.begin(execution, at_once=execution.awaited is not None)
+        if recorder.promptness is not None:
+            recorder.promptness.began(execution)
         return execution
+
+    def _put(self, execution: Execution, weight: int = ITEM) -> None:
+        """Queues an execution that has ended."""
+        promptness = self._recorder.promptness
+        if promptness is None:
+            self._recorder.put(execution, None, weight)
+        else:  # a tool's turn goes on; and one that was closed, a finalizer may have ended
+            is_whole = execution.details.get("stream_end") != "closed"
+            promptness.put(execution, waits=execution.kind != "tool" and is_whole)
 
     def _end(self, execution: Execution, result: object, gate: Gate | None = None) -> None:
         """Ends an execution with what it gave. Only the first time counts."""
         if execution.ended is not None:
             return
         execution.ended = self._recorder.clock.now()
+        weight = ITEM
         try:
             if gate is not None and gate.returned is not None:
                 told = gate.returned(result)
                 result = told.result
                 if told.error is not None:
-                    execution.error = (told.error[:_ERROR_TEXT], "")
-            execution.result = snapshot(result)
+                    execution.error = ("", told.error[:_ERROR_TEXT])
+            execution.result, text = weighed(result)
+            weight += text
         finally:
-            self._recorder.put(execution)
+            self._put(execution, weight)
 
     def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
@@ -186,7 +209,25 @@ class Executions:
                 error = gate.raised(error)
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
         finally:
-            self._recorder.put(execution)
+            self._put(execution)
+
+
+def carried(
+    here: tuple[Execution | None, Within | None], function: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    """Calls a function, in another thread, in the execution and the suppression that `here` told."""
+    tokens = EXECUTING.set(here[0]), SUPPRESSED.set(here[1])
+    try:
+        return function(*args, **kwargs)
+    finally:
+        EXECUTING.reset(tokens[0])
+        SUPPRESSED.reset(tokens[1])
+
+
+def here() -> tuple[Execution | None, Within | None] | None:
+    """Gives what the application's code runs in; `None` when that is nothing."""
+    found = EXECUTING.get(), SUPPRESSED.get()
+    return None if found == (None, None) else found
 
 
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:

@@ -37,6 +37,13 @@ def form(options: Any) -> Json | None:
     return fields
 
 
+def held(form: Json | None) -> int:
+    """Gives how many bytes of files a form keeps."""
+    told = [] if form is None else list(form.values())
+    files = [file for value in told for file in (value if isinstance(value, list) else [value])]
+    return sum(len(file.data) for file in files if isinstance(file, Attachment))
+
+
 def _is_form(headers: Any) -> bool:
     """Tells a form without files, which is multipart all the same (openai 3.52, `resources/videos.py`)."""
     return isinstance(headers, Mapping) and any(

@@ -18,18 +18,27 @@ _DATA = frozenset({dict, list, tuple})
 
 def snapshot(value: object) -> object:
     """Gives a copy of the dicts and lists in a value, as far as they are few."""
-    return value if type(value) in _PLAIN else _copied(value, [_MOST])
+    return value if type(value) in _PLAIN else _copied(value, [_MOST, 0])
+
+
+def weighed(value: object) -> tuple[object, int]:
+    """Gives the same, and how long the texts are that were seen in it."""
+    left = [_MOST, 0]
+    return _copied(value, left), left[1]
 
 
 def snapshots(values: Mapping[str, object]) -> dict[str, object]:
     """Gives a copy of each of some values."""
-    left = [_MOST]
+    left = [_MOST, 0]
     return {name: _copied(value, left) for name, value in values.items()}
 
 
 def _copied(value: object, left: list[int]) -> object:
+    """Copies as many values as are `left`; counts, behind that, the characters and bytes in them."""
     kind = type(value)
     if kind in _PLAIN or left[0] <= 0:
+        if kind is str or kind is bytes:
+            left[1] += len(value)  # type: ignore[arg-type]
         return value
     if kind is dict:
         left[0] -= len(value)  # type: ignore[arg-type]

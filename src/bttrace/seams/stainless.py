@@ -26,6 +26,7 @@ from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger
 from ..record import Recorder
+from ..suppression import is_suppressed
 from . import http
 from .callers import LIBRARIES, caller_and_wrapper, folders
 from .calls import Call, Shared
@@ -190,12 +191,16 @@ class Seam:
     # What we do then. Each is guarded above.
 
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-        """Gives a new call when the request is one to a model."""
+        """Gives a new call when the request is one to a model, and is not suppressed."""
+        if is_suppressed():
+            return None
         options = args[1] if len(args) > 1 else kwargs["options"]
         found = self._routes.endpoint(options.method, options.url)
         if found is None:
             return None
         endpoint, placed = found
+        if self._recorder.is_idle:
+            self._recorder.expect()
         call = Call(self._shared, endpoint, placed, client)
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)

@@ -18,7 +18,6 @@ from .bodies import Body
 from .calls import Call
 
 EXTENSION = "bttrace"
-BATCH = 128  # chunks that are held before the writer gets them
 
 
 class Watch:
@@ -90,6 +89,7 @@ watched_lines = guarded(_watched_lines)
 _gone = guarded(_go)
 _first = guarded(Call.first)
 _seen = guarded(Call.see)
+_batch = guarded(Call.batch)
 _handed_over = guarded(Call.hand_over)
 _ended = guarded(Call.end)
 _failed = guarded(Call.fail)
@@ -104,6 +104,7 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
     call = watch.call
     watch.read = True
     held = call.chunks
+    batch = _batch(call) or 1
     raw = call.body is not None
     timed = raw or call.offers
     waiting = True
@@ -117,7 +118,7 @@ def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Ite
                 held.append(chunk)
                 if waiting and _first(call, chunk, last):
                     waiting = False
-            if len(held) >= BATCH:
+            if len(held) >= batch:
                 _handed_over(call)
                 held = call.chunks
             yield chunk
@@ -135,6 +136,7 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
     call = watch.call
     watch.read = True
     held = call.chunks
+    batch = _batch(call) or 1
     raw = call.body is not None
     timed = raw or call.offers
     waiting = True
@@ -148,7 +150,7 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
                 held.append(chunk)
                 if waiting and _first(call, chunk, last):
                     waiting = False
-            if len(held) >= BATCH:
+            if len(held) >= batch:
                 _handed_over(call)
                 held = call.chunks
             yield chunk

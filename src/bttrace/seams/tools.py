@@ -18,8 +18,9 @@ from ..guard import guarded
 from ..installed import UNKNOWN, version
 from ..patch import Ledger, Wrapper
 from ..registries.row import Carrier, Failure, Gate, Registry
+from ..suppression import is_suppressed
 from .callers import LIBRARIES
-from .executions import Executions, itself
+from .executions import Executions, carried, here, itself
 
 
 class Tools:
@@ -99,7 +100,7 @@ class Tools:
 
         def tell(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             execution, error = EXECUTING.get(), failure.error(args, kwargs)
-            if execution is not None and isinstance(error, BaseException):
+            if execution is not None and not is_suppressed() and isinstance(error, BaseException):
                 executions.fail(execution, error)
 
         telling = guarded(tell)
@@ -113,18 +114,14 @@ class Tools:
 
 def _carried(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Gives a carrier's decorator, with which what it decorates in an execution runs in that execution."""
-    decorator, execution = wrapped(*args, **kwargs), EXECUTING.get()
-    if execution is None:
+    decorator, around = wrapped(*args, **kwargs), here()
+    if around is None:
         return decorator
 
     def decorate(function: Any) -> Any:
         @wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
-            token = EXECUTING.set(execution)
-            try:
-                return function(*args, **kwargs)
-            finally:
-                EXECUTING.reset(token)
+            return carried(around, function, *args, **kwargs)
 
         return decorator(within)
 

@@ -26,17 +26,32 @@ from .exchange import Error, Origin, Peer
 from .exchanges import Exchanges
 
 BATCH = 16  # messages that are held before the writer gets them
-_LIMIT = 10_000  # messages that are held when the writer does not come; beyond it the oldest are lost
+_LIMIT = 10_000  # messages that are held when the writer does not come; beyond it the oldest are dropped
+_LIMIT_BYTES = 8 * 2**20
+_NOTICE = 0  # what the recorder is given weighs nothing: the messages are here
 
 Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None]
 """The application's braintrust span, its frame, and the execution that it is in."""
+UNSEEN: Seen = (None, None, None)
+"""In its place, where nothing is traced."""
 _Way = Literal["sent", "unsent", "received", "left"]
 
 
 class Traffic:
     """One connection as the recorder sees it."""
 
-    __slots__ = ("_address", "_exchanges", "_kind", "_numbers", "_passed", "_pid", "_provider", "_recorder")
+    __slots__ = (
+        "_address",
+        "_came",
+        "_exchanges",
+        "_gone",
+        "_kind",
+        "_numbers",
+        "_passed",
+        "_pid",
+        "_provider",
+        "_recorder",
+    )
 
     parent = None
     within = None
@@ -48,18 +63,19 @@ class Traffic:
         self._provider = provider
         self._recorder = recorder
         self._address = address
-        self._passed: deque[tuple[int, int, _Way, Any, Any]] = deque(maxlen=_LIMIT)
+        self._passed: deque[tuple[int, int, _Way, Any, Any]] = deque()
+        self._came = self._gone = 0  # bytes; counted as `backlog` counts
         self._numbers = count()
         self._exchanges: Exchanges | None = None
         self._pid = os.getpid()
 
     def sent(self, reading: int, message: str | bytes | Json, seen: Seen) -> None:
         """Takes a message by which the application asks for a response."""
-        self._recorder.put(self, [self._pass(reading, "sent", message, seen)])
+        self._recorder.put(self, [self._pass(reading, "sent", message, seen)], _NOTICE)
 
     def unsent(self, reading: int, sent: int, error: Error) -> None:
         """Takes it that what was sent at a reading could not be."""
-        self._recorder.put(self, [self._pass(reading, "unsent", sent, error)])
+        self._recorder.put(self, [self._pass(reading, "unsent", sent, error)], _NOTICE)
 
     def received(self, reading: int, message: bytes, seen: Seen | None, *, is_piece: bool = False) -> None:
         """Takes a message that the application received.
@@ -68,12 +84,13 @@ class Traffic:
         """
         number = self._pass(reading, "received", message, seen)
         if not is_piece or not len(self._passed) % BATCH:
-            self._recorder.put(self, [number])
+            self._recorder.put(self, [number], _NOTICE)
 
     def end(self, stream_end: StreamEnd, error: Error | None = None) -> None:
         """Ends what is open on the connection. A forked child's copy ends nothing."""
         if self._pid == os.getpid():
-            self._recorder.put(self, [self._pass(self._recorder.clock.now(), "left", stream_end, error)])
+            number = self._pass(self._recorder.clock.now(), "left", stream_end, error)
+            self._recorder.put(self, [number], _NOTICE)
 
     def leave(self) -> None:
         """Ends what is open, because nobody will read on."""
@@ -81,8 +98,20 @@ class Traffic:
 
     def _pass(self, reading: int, way: _Way, what: Any, more: Any) -> int:
         number = next(self._numbers)
+        if len(self._passed) >= _LIMIT or self._came - self._gone >= _LIMIT_BYTES:
+            self._drop_oldest()
         self._passed.append((number, reading, way, what, more))
+        self._came += _weight(what)
         return number
+
+    def _drop_oldest(self) -> None:
+        """Makes room, when the writer does not come."""
+        while len(self._passed) >= _LIMIT or self._came - self._gone >= _LIMIT_BYTES:
+            try:
+                self._came -= _weight(self._passed.popleft()[3])
+            except IndexError:  # the writer has come
+                return
+            self._recorder.drop()
 
     def fold(self, chunks: Sequence[Any]) -> None:
         """Takes what has passed up to a number: what came after must not overtake a tool that began."""
@@ -91,8 +120,16 @@ class Traffic:
             self._exchanges = Exchanges(
                 self._kind, self._peer(), recorder.clock, recorder.began, recorder.finish
             )
-        while self._passed and self._passed[0][0] <= chunks[-1]:
-            _take(self._exchanges, *self._passed.popleft()[1:])
+        while (passed := self._taken(chunks[-1])) is not None:
+            self._gone += _weight(passed[3])
+            _take(self._exchanges, *passed[1:])
+
+    def _taken(self, last: int) -> tuple[int, int, _Way, Any, Any] | None:
+        try:
+            return self._passed.popleft() if self._passed[0][0] <= last else None
+        except IndexError:  # another thread made room meanwhile
+            self._gone = self._came
+            return None
 
     def facts(self) -> Facts | None:
         """Gives none: the exchanges have them."""
@@ -111,6 +148,10 @@ class Traffic:
         query: Mapping[str, str] = dict(parse_qsl(urlsplit(path).query))
         name = provider_name("", urlsplit(f"//{host}").hostname or "", self._provider.name)
         return Peer(name, self._provider.sdk, query)
+
+
+def _weight(message: object) -> int:
+    return len(message) if isinstance(message, (bytes, str)) else 0
 
 
 def _take(exchanges: Exchanges, reading: int, way: _Way, what: Any, more: Any) -> None:
@@ -135,4 +176,6 @@ def _event(message: str | bytes | Json) -> Json:
 
 
 def _origin(seen: Seen | None) -> Origin:
-    return Origin() if seen is None else Origin(seen[0], Caller.of(seen[1]), seen[2])
+    if seen is None:
+        return Origin()
+    return Origin(seen[0], Caller.of(seen[1]), seen[2], seen is UNSEEN)

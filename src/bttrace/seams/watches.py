@@ -17,10 +17,11 @@ from ..executions import EXECUTING
 from ..guard import guarded
 from ..model import Json, Provider
 from ..record import Recorder
+from ..suppression import is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
 from .exchange import Error
 from .marks import Marks
-from .traffic import Seen, Traffic
+from .traffic import UNSEEN, Seen, Traffic
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
@@ -108,9 +109,11 @@ class Watches:
         watch = self._watches.get(id(connection))
         if watch is not None:
             watch.traffic.end("closed")
-            self._recorder.closed(watch.traffic)
+            self._left(watch.traffic, waits=True)
 
     def _seen(self) -> Seen:
+        if is_suppressed():
+            return UNSEEN
         caller, wrapper = caller_and_wrapper(self.libraries, self._neighbours.wrappers)
         return self._neighbours.parent(wrapper), caller, EXECUTING.get()
 
@@ -118,7 +121,13 @@ class Watches:
         """Ends what is open on a connection that was collected."""
         watch = self._watches.pop(identity)
         watch.traffic.end("dropped")
-        self._recorder.closed(watch.traffic)
+        self._left(watch.traffic, waits=False)
+
+    def _left(self, traffic: Traffic, *, waits: bool) -> None:
+        """Takes it that nothing more will come over a connection."""
+        self._recorder.closed(traffic)
+        if self._recorder.promptness is not None:
+            self._recorder.promptness.ended(traffic, waits=waits)
 
     def _watched(self, connection: Any) -> _Watch | None:
         """Watches a connection from now on; `None` if it is of no kind that is known."""
@@ -131,6 +140,8 @@ class Watches:
         watch = self._watches.setdefault(identity, new)  # another thread may have been first
         if watch is new:
             self._recorder.opened(traffic)
+            if self._recorder.promptness is not None:
+                self._recorder.promptness.began(traffic)
         return watch
 
     def _of(self, it: Any) -> Marks | None:

@@ -9,15 +9,15 @@ bttrace saw it, by a decorator's registry for instance, is not replaced there.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any, Literal
 
-from ..executions import EXECUTING, Execution
 from ..guard import say_once
 from ..patch import Ledger
+from .executions import carried, here
 from .observed import Observed
 
 _WILD = frozenset("*?[")
@@ -93,33 +93,25 @@ class Workflows:
         return True
 
     def carry(self, pools: ModuleType) -> None:
-        """Makes what is handed to a pool of threads in a workflow run in it, as `asyncio.to_thread` does.
+        """Makes what is handed to a pool of threads in a workflow or a suppressed block run in it.
 
         A pool starts each item without the context of who submitted it (Python 3.10 to 3.13,
-        `concurrent/futures/thread.py`), and `run_in_executor` likewise. Threads that the application
-        starts itself are left alone: they may outlive what they were started in.
+        `concurrent/futures/thread.py`), and `run_in_executor` likewise; `asyncio.to_thread` has it. Threads
+        that the application starts itself are left alone: they may outlive what they were started in.
         """
         self._ledger.wrap(pools.ThreadPoolExecutor, "submit", _submitted)
 
 
 def _submitted(wrapped: Any, pool: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    execution = EXECUTING.get()
-    if execution is None or not args or _leaves_the_interpreter(pool):
+    around = here()
+    if around is None or not args or _leaves_the_interpreter(pool):
         return wrapped(*args, **kwargs)
-    return wrapped(_carried, execution, *args, **kwargs)
+    return wrapped(carried, around, *args, **kwargs)
 
 
 def _leaves_the_interpreter(pool: object) -> bool:
     """Tells whether a pool pickles what it is given (Python 3.14, `concurrent/futures/interpreter.py`)."""
     return any(cls.__module__ == "concurrent.futures.interpreter" for cls in type(pool).__mro__)
-
-
-def _carried(execution: Execution, function: Callable[..., object], /, *args: Any, **kwargs: Any) -> object:
-    token = EXECUTING.set(execution)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        EXECUTING.reset(token)
 
 
 def _found(

@@ -39,6 +39,22 @@ def current_parent() -> Any:
     return None if span is braintrust.NOOP_SPAN else span
 
 
+def masking_function() -> Callable[[Any], Any] | None:
+    """Gives what the application gave to `braintrust.set_masking_function`, if anything.
+
+    Braintrust 0.47 keeps it in a customizer of the global logger (`span_customizer.py`), which is
+    made at the latest when it is set; versions before 0.40 or so in the logger itself.
+    """
+    state = getattr(sys.modules.get("braintrust.logger"), "_state", None)
+    logger = getattr(getattr(state, "_global_bg_logger", None), "value", None)
+    for customizer in getattr(logger, "_export_customizers", ()):
+        found = getattr(customizer, "_masking_function", None)
+        if callable(found):
+            return found  # type: ignore[no-any-return]
+    found = getattr(logger, "masking_function", None)
+    return found if callable(found) else None
+
+
 class Adopted:
     """What became of our spans in the application's traces. For one thread, but for `made`.
 

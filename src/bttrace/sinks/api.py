@@ -27,6 +27,7 @@ _UNSUITABLE = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+_LONGEST = 300.0  # seconds that an answer can put off the next request
 _AZURE = ".blob.core.windows.net"  # its address does not tell it what is put there
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -52,6 +53,11 @@ class BraintrustApi:
         self.project_id = config.project_id  # `None` until it is looked up
         self._org: Json | None = None
         self._transport = Transport()
+
+    def prepare(self, deadline: float) -> None:
+        """Finds out what an insert needs to know."""
+        self._project(deadline)
+        self._api(deadline)
 
     def insert(self, events: Sequence[bytes], deadline: float) -> int:
         """Inserts encoded log rows; gives how many the API confirmed."""
@@ -207,6 +213,7 @@ def _passing(status: int) -> bool:
 def _seconds(answer: Answer) -> float | None:
     header = answer.headers.get("retry-after")
     try:
-        return max(float(header), 0.0) if header else None
+        seconds = float(header) if header else 0.0
     except ValueError:
         return None
+    return min(seconds, _LONGEST) if seconds > 0 else None  # NaN is not

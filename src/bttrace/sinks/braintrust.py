@@ -6,7 +6,6 @@ Owns which way a span takes, and what its row holds. `delivery` sends the rows t
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..contracts import Counts, Told
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Attachment, Json, Span
+from ..native import allocate_lock
 from .adoption import Adopted
 from .delivery import Delivery
 from .estate import Estate
@@ -65,12 +65,16 @@ class BraintrustSink:
         self._estate = Estate(self._spool.destination, self._adopt)
         self._delivery = Delivery(self._config, self._waiting, self._spool, self._estate, self._then)
         self._uploads: Uploads | None = None
-        self._making = threading.Lock()
+        self._making = allocate_lock()
 
     @property
     def project(self) -> Json:
         """Gives the project that rows go to: `project_id` and `project_name`, as far as they are known."""
         return self._delivery.project
+
+    def prepare(self) -> None:
+        """Lets the project be found before there is a row for it."""
+        self._delivery.warm()
 
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.
@@ -82,12 +86,12 @@ class BraintrustSink:
         if parent is not None:
             self._count(span, taken=self.adopted.write(span, parent))
             return
-        # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms;
-        # and not while delivering, because a fork does not wait for that.
-        self._delivery.connected()
         merges = self._waiting.merges(span.row_id, again=span.merges)
         data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
         segment = self._spool.written(data) if self._spool.is_first else None
+        # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms; not while
+        # delivering, because a fork does not wait for that; and not before the row is on the disk.
+        self._delivery.connected()
         self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
         while rows := self._waiting.excess(generously=self._spool.is_on):
             if self._place(rows) < len(rows):
@@ -170,11 +174,15 @@ class BraintrustSink:
         begun = f"{trouble or f'{self._delivery.host} does not answer in time'}: "
         if lost:
             told = f"{_told(lost_rows, lost_uploads)} not delivered by the exit and {_are(lost)} lost"
-            say_once(f"{begun}{told}. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.")
+            # Once, though there can be several last flushes: exit handlers of the application come between.
+            say_once(
+                f"{begun}{told}. Check the network, or set BTTRACE_EXIT_TIMEOUT higher.",
+                about="lost at the exit",
+            )
         if kept:
             told = f"{_told(spans, attachments)} not delivered by the exit and {_are(kept)} kept"
             where = f"in {self._spool.folder}; the next start delivers them, or python -m bttrace.replay"
-            say_once(f"{begun}{told} {where}.")
+            say_once(f"{begun}{told} {where}.", about="kept at the exit")
 
     def _finish(self, deadline: float) -> None:
         """Sends what dead processes left, for which the exit waits not long."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from ..contracts import Counts
 from ..journal import printed
 from ..model import Span
+from ..speech import speak, write
 
 
 class ConsoleSink:
@@ -18,18 +20,20 @@ class ConsoleSink:
         self._printed = 0
         self._lost = 0
 
+    def prepare(self) -> None:
+        """Has nothing to do."""
+
     def write(self, span: Span, _parent: object | None) -> None:
         """Prints a span that has ended, if there is a stderr."""
         if "end" not in span.metrics:
             return
+        speak(partial(self._print, span))
+
+    def _print(self, span: Span) -> None:
         out = sys.stderr
-        if out is None or out.closed:
-            self._lost += 1
-            return
-        try:
-            out.write("".join(f"{line}\n" for line in printed([span.row()], out)))
+        if out is not None and write("".join(f"{line}\n" for line in printed([span.row()], out))):
             self._printed += 1
-        except OSError:
+        else:
             self._lost += 1
 
     def deliver(self) -> None:

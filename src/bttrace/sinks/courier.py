@@ -5,12 +5,12 @@ Owns when a try is made and for how long. Knows nothing of what is sent, nor whe
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
 from ..guard import guarded
+from ..native import Event
 from ..worker import Worker
 from .backoff import Backoff
 
@@ -28,7 +28,7 @@ class _Haste:
         self.deadline = deadline
         self.waits = waits
         self.is_last = is_last
-        self.done = threading.Event()
+        self.done = Event()
 
 
 class Courier:
@@ -36,7 +36,7 @@ class Courier:
 
     `send` takes a deadline of `time.monotonic`, which outside of a flush is `patience` seconds
     away, and a backoff, which it tells how that went. What is `idle` work has time: nobody who
-    flushes waits for it. `prepare` is called before each try, while a fork still waits.
+    flushes waits for it. `connect` is called before each try, while a fork still waits.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Courier:
         patience: float,
         *,
         idles: Callable[[], bool] = _nothing,
-        prepare: Callable[[], object] = _nothing,
+        connect: Callable[[], object] = _nothing,
     ) -> None:
         self._send = guarded(send, retires=False)
-        self._prepare = guarded(prepare, retires=False)
+        self._connect = guarded(connect, retires=False)
         self._waits = waits
         self._idles = idles
         self._patience = patience
@@ -68,12 +68,13 @@ class Courier:
     @property
     def is_hurried(self) -> bool:
         """Whether somebody waits for what is done now, or next."""
-        return bool(self._hastes) or self._haste is not None
+        return bool(self._hastes)
 
     @property
     def has_time(self) -> bool:
         """Whether idle work may be done: nobody waits for anything else."""
-        return not self._hastes and (self._haste is None or self._haste.waits is self._idles)
+        others = len(self._hastes) - (self._haste is not None)
+        return not others and (self._haste is None or self._haste.waits is self._idles)
 
     @property
     def is_ending(self) -> bool:
@@ -95,10 +96,8 @@ class Courier:
     def _hasten(self, haste: _Haste) -> None:
         self._hastes.append(haste)
         self._worker.rouse(at_once=True)
-        if self._worker.is_alive():
+        if not self._worker.stand_in(haste.deadline):
             haste.done.wait(max(haste.deadline - time.monotonic(), 0.0))
-        else:
-            self._work()
 
     def is_alive(self) -> bool:
         """Tells whether the thread is still at something."""
@@ -110,10 +109,13 @@ class Courier:
 
     def _work(self) -> float | None:
         while self._hastes:
-            self._haste = haste = self._hastes.popleft()
+            self._haste = haste = self._hastes[0]
             self._ends = haste.is_last
             self._hurry(haste)
             self._haste = None
+            if self.is_parked:
+                return None  # it goes on when the process has forked
+            self._hastes.popleft()
             haste.done.set()
         if self._has_work() and self._backoff.left() <= 0:
             self._try(time.monotonic() + self._patience)
@@ -124,16 +126,16 @@ class Courier:
 
     def _hurry(self, haste: _Haste) -> None:
         for _ in range(_TRIES):
-            if not haste.waits() or time.monotonic() >= haste.deadline:
+            if self.is_parked or not haste.waits() or time.monotonic() >= haste.deadline:
                 return
             self._try(haste.deadline)
             pause = self._backoff.left()
             if not haste.waits() or time.monotonic() + pause >= haste.deadline:
                 return
-            time.sleep(max(pause, 0.0))
+            self._worker.rest(pause)
 
     def _try(self, deadline: float) -> None:
-        self._prepare()
+        self._connect()
         self._worker.away = True
         try:
             self._send(deadline, self._backoff)

@@ -8,7 +8,6 @@ on the courier's thread, or at exit on the one that asks for a flush.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ..config import Config
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Json
+from ..native import Event
 from .backoff import Backoff
 from .courier import Courier
 from .estate import Estate
@@ -53,18 +53,19 @@ class Delivery:
         self._batch_rows = _BATCH_ROWS
         self._inserts = 0  # that went well
         self._closed = False
-        self._parted = threading.Event()  # all was kept after a refusal, and that was said
+        self._parted = Event()  # all was kept after a refusal, and that was said
         self._doubted: dict[
             str, int
         ] = {}  # rows that were too large though small, and the inserts until then
         self._api: BraintrustApi | None = None
+        self._is_new = False  # and nothing is known of the project
         self._courier = Courier(
             "bttrace-delivery",
             self._send,
             self.waits,
             _TRY_TIMEOUT,
             idles=self._idles,
-            prepare=self._prepare,
+            connect=self._connect,
         )
 
     @property
@@ -86,12 +87,18 @@ class Delivery:
         self._api = self._api or BraintrustApi(self._config)
         return self._api
 
+    def warm(self) -> None:
+        """Lets the project be found, before there is a row for it. Never blocks."""
+        self.connected()
+        self._is_new = True
+        self._courier.rouse()
+
     def waits(self) -> bool:
         """Tells whether rows of this process shall be sent."""
         return not self.refused and (bool(self._waiting) or self._spool.has_backlog())
 
     def _idles(self) -> bool:
-        return not self.refused and self._estate.waits()
+        return not self.refused and (self._is_new or self._estate.waits())
 
     def rouse(self) -> None:
         """Lets what waits be sent. Never blocks."""
@@ -106,16 +113,17 @@ class Delivery:
             self._courier.rouse()
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:
-        """Sends what waits, trying a few times until the deadline; tells whether nothing waits any more."""
+        """Sends what waits, trying a few times until the deadline; tells whether all of that went."""
+        before = self._waiting.identities()
         if self.waits():
             self._courier.flush(deadline, is_last=is_last)
         if self.refused:
             self._parted.wait(max(deadline - time.monotonic(), _PARTING))
-        return not self.refused and not self.waits()
+        return not (self.refused or self._spool.has_backlog() or self._waiting.holds(before))
 
     def finish(self, deadline: float) -> None:
         """Sends what dead processes left, until the deadline."""
-        if self._idles():
+        if self._idles() and not self._is_new:
             self._courier.idle(deadline)
 
     def close(self) -> None:
@@ -127,49 +135,56 @@ class Delivery:
         if self._api is not None:
             self._api.close()
 
-    def _prepare(self) -> None:
+    def _connect(self) -> None:
         """Connects, if there is anything to send, of which much that others have is not ours to take."""
         if self.waits() or (self._idles() and self._estate.claimed() is not None):
             self.connected()
 
     def _send(self, deadline: float, backoff: Backoff) -> None:
-        """Sends batch after batch."""
+        """Sends what there is, until the deadline."""
         if self._api is None:
             return
-        from .api import Refused, Unsuitable
+        from .api import Refused
         from .transport import Unavailable
 
-        api = self._api
         try:
-            while (
-                not (self._closed or self._courier.is_parked)
-                and (load := self._load(api, deadline)) is not None
-            ):
-                batch = load.batch(self._batch_rows, _BATCH_BYTES)
-                if not batch:
-                    break  # what waits is on its way to the disk
-                try:
-                    confirmed = api.insert([row.data for row in batch], deadline)
-                except Unsuitable as fault:
-                    self._narrow(load, batch, fault)
-                    continue
-                self._settle(load, batch, confirmed)
-                backoff.succeeded()
-                if not self._courier.is_hurried:
-                    deadline = time.monotonic() + _TRY_TIMEOUT
-                elif time.monotonic() >= deadline:
-                    return
+            if self._insert(self._api, deadline, backoff):
+                self._then()
         except Unavailable as fault:
             self._put_off(fault, backoff)
-            return
         except Refused as fault:
             self._refuse(str(fault))
-            return
         finally:
             self._waiting.returned()
             if self._closed:
                 self._estate.close()
-        self._then()
+
+    def _insert(self, api: BraintrustApi, deadline: float, backoff: Backoff) -> bool:
+        """Inserts batch after batch; tells whether it got through. Raises what the API does."""
+        from .api import Unsuitable
+
+        if self._is_new:
+            self._is_new = False
+            api.prepare(deadline)
+        while not self._stops() and (load := self._load(api, deadline)) is not None:
+            batch = load.batch(self._batch_rows, _BATCH_BYTES)
+            if not batch:
+                break  # what waits is on its way to the disk
+            try:
+                confirmed = api.insert([row.data for row in batch], deadline)
+            except Unsuitable as fault:
+                self._narrow(load, batch, fault)
+                continue
+            self._settle(load, batch, confirmed)
+            backoff.succeeded()
+            if not self._courier.is_hurried:
+                deadline = time.monotonic() + _TRY_TIMEOUT
+            elif time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _stops(self) -> bool:
+        return self._closed or self._courier.is_parked
 
     def _load(self, api: BraintrustApi, deadline: float) -> Load | None:
         """Gives what is sent next; `None` if that is nothing."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..content_types import extension
 from ..contracts import Counts
-from ..encode import described, encoded
+from ..encode import described, line
 from ..guard import say_once
 from ..model import Attachment, Json, Span
 
@@ -35,6 +35,9 @@ class JournalSink:
         self._lost = 0
         self.path: Path | None = None
 
+    def prepare(self) -> None:
+        """Has nothing to do: a journal is made with the first span."""
+
     def write(self, span: Span, _parent: object | None) -> None:
         """Appends a span."""
         if self._file is None and not self._refused:
@@ -43,7 +46,7 @@ class JournalSink:
             self._lost += 1
             return
         try:
-            os.write(self._file, encoded(span.row(), self._reference) + b"\n")
+            os.write(self._file, line(span.row(), self._reference) + b"\n")
             self._kept += not span.merges
         except OSError as fault:
             self._lost += 1

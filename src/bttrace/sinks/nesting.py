@@ -44,11 +44,17 @@ class Home(Protocol):
 
 
 class Nesting:
-    """Lets what is traced inside an execution find it. `api_key` is what our rows are sent with."""
+    """Lets what is traced inside an execution find it. `api_key` is what our rows are sent with.
 
-    def __init__(self, home: Home, api_key: str | None) -> None:
+    `is_left_out` tells of a trace whether its rows are sent at all.
+    """
+
+    def __init__(
+        self, home: Home, api_key: str | None, is_left_out: Callable[[str], bool] | None = None
+    ) -> None:
         self._home = home
         self._api_key = api_key
+        self._is_left_out = is_left_out
         self._not_before = 0.0
 
     def awaits(self, execution: Execution) -> bool:
@@ -91,6 +97,8 @@ class Nesting:
             return _current(execution, self._home.adopted.made(place.span_id))
         if execution.kind == "tool" and not place.parents:
             return None  # it is known of no turn: what the application traces is better off where it was
+        if self._is_left_out is not None and self._is_left_out(place.root_span_id):
+            return None
         return self._named(execution, place)
 
     def _named(self, execution: Execution, place: Place) -> Callable[[], object] | None:

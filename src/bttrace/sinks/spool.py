@@ -8,13 +8,13 @@ a newer one that was delivered. Any thread may use it. Nothing is touched before
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..config import Config
 from ..guard import say_once
 from ..model import Json
+from ..native import allocate_lock
 from .segments import BYTES, ROWS, SUFFIX, Loaded, Row, Segment, oldest
 from .spool_bounds import excess, is_old, say_dropped
 from .spool_files import keep_attachment
@@ -37,7 +37,7 @@ class Spool:
         self._segments: dict[int, Segment] = {}  # in order
         self._backlog: dict[int, Segment] = {}
         self._loaded: Loaded | None = None
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         if self.is_on:
             try:
                 self.destination = Destination.of(config)

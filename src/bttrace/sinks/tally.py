@@ -6,9 +6,9 @@ may count. Knows neither what waits nor where anything is.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 
+from ..native import allocate_lock
 from .segments import Fate, Segment
 
 _REMEMBERED = 10_000  # ids of spans that were lost or kept, the latest
@@ -22,7 +22,7 @@ class Tally:
         self.kept = 0
         self.lost = 0
         self._places: OrderedDict[str, Segment | None] = OrderedDict()  # `None` of those that are lost
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def count_sent(self, spans: int = 1) -> None:
         """Counts spans that arrived."""

@@ -2,21 +2,38 @@
 
 Owns connections, proxies and deadlines, and says when there is no answer. Knows nothing of
 what is sent, nor of what an answer means. A deadline is seconds of `time.monotonic`.
+
+urllib3 bounds each reading from a socket, not their sum: a host that sends a byte every
+second would hold a thread for hours. So connections of ours take a timeout as that of
+everything it is for: of connecting with the TLS handshake, and of a whole answer.
 """
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - the first request would import it, and a fork find its lock held
+import http.client
 import io
+import logging
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from ..worker import is_ours
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _CONNECT_TIMEOUT = 5.0  # of connecting, and of handing a block of a body to the network
-_READ_TIMEOUT = 20.0
+_READ_TIMEOUT = 20.0  # of a whole answer
+_LEAST = 0.001  # a socket takes 0 for "do not wait", and less for a mistake
+_LOGGERS = ("connectionpool", "connection", "response", "poolmanager", "util.retry")
 
 
 class Unavailable(Exception):
@@ -53,11 +70,84 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
+class _Source(io.RawIOBase):
+    """What comes from a socket until a deadline, which is the socket's timeout away."""
+
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._deadline = time.monotonic() + (connection.gettimeout() or _READ_TIMEOUT)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not come in time")
+        self._connection.settimeout(max(left, _LEAST))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
+
+
+class _Answering(http.client.HTTPResponse):
+    """An answer, to a proxy's tunnel too, that takes no longer in all than its socket's timeout."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Source(self.fp.detach(), sock))
+
+
+class _Connection(HTTPConnection):
+    """A connection that takes no longer to make, with TLS, than its timeout for each address of its host."""
+
+    response_class = _Answering
+
+    def _new_conn(self) -> socket.socket:
+        began = time.monotonic()
+        made = super()._new_conn()
+        if self.timeout is not None:
+            made.settimeout(max(self.timeout - (time.monotonic() - began), _LEAST))
+        return made
+
+    def connect(self) -> None:
+        super().connect()
+        if isinstance(self.sock, socket.socket):
+            self.sock.settimeout(self.timeout)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Discretion(logging.Filter):
+    """Keeps what urllib3 logs of our requests out of the application's log, which is its own."""
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return not is_ours()
+
+
+_DISCRETION = _Discretion()
+
+
 class Transport:
-    """Connections to whichever hosts are asked for. Any thread may use it."""
+    """Connections to whichever hosts are asked for. Any thread of ours may use it."""
 
     def __init__(self) -> None:
         self._pools: dict[str, urllib3.PoolManager] = {}
+        for name in _LOGGERS:
+            logging.getLogger(f"urllib3.{name}").addFilter(_DISCRETION)
 
     def answer(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float
@@ -65,7 +155,7 @@ class Transport:
         """Makes one request; raises `Unavailable` or `Misaddressed` when it gets no answer."""
         remaining = max(deadline - time.monotonic(), 0.05)
         timeout = urllib3.Timeout(
-            connect=min(_CONNECT_TIMEOUT, remaining), read=min(_READ_TIMEOUT, remaining)
+            total=remaining, connect=min(_CONNECT_TIMEOUT, remaining), read=min(_READ_TIMEOUT, remaining)
         )
         # With its length told, or else a body in blocks is sent in a way that object stores do not take.
         length = {} if body is None else {"Content-Length": str(len(body))}
@@ -90,6 +180,8 @@ class Transport:
         for pool in list(self._pools.values()):
             pool.clear()
         self._pools.clear()
+        for name in _LOGGERS:
+            logging.getLogger(f"urllib3.{name}").removeFilter(_DISCRETION)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
@@ -99,6 +191,7 @@ class Transport:
             proxy = getproxies().get(parts.scheme)
             direct = proxy is None or proxy_bypass(parts.hostname or "")
             pool = urllib3.PoolManager() if direct else urllib3.ProxyManager(str(proxy))
+            pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
             self._pools[base] = pool
         return pool
 

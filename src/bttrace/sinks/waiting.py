@@ -8,10 +8,10 @@ and may be taken by another. Knows no HTTP and no disk.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from ..native import allocate_lock
 from .segments import BYTES, ROWS, Row, oldest
 from .tally import Tally
 
@@ -28,10 +28,18 @@ class Waiting:
         self._rows: OrderedDict[str, Row] = OrderedDict()
         self._away: set[str] = set()  # ids of those that are being sent
         self._leaving = 0  # rows that were taken out, to be put elsewhere
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def __len__(self) -> int:
         return len(self._rows) + self._leaving
+
+    def identities(self) -> list[str]:
+        """Gives the spans whose rows wait. Takes no lock: a signal's handler may ask while it is held."""
+        return list(self._rows)
+
+    def holds(self, identities: Sequence[str]) -> bool:
+        """Tells whether the row of any of these spans waits. Takes no lock either."""
+        return any(identity in self._rows for identity in identities)
 
     def merges(self, identity: str, *, again: bool) -> bool:
         """Tells whether the next row of a span merges; one is written `again` when it was written before."""

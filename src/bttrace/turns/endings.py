@@ -47,7 +47,7 @@ class Endings:
     def _return(self, call: Pending, result: Result, at: float) -> None:
         call.is_returned = True
         act = call.iteration.act
-        if call.tool is not None or act is None:
+        if call.tool is not None or call.is_hidden or act is None:
             call.is_error = result.is_error
             return
         call.tool = self._places.step("tool", f"tool.call ({call.asking.name})", act.started, act)

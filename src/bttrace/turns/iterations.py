@@ -20,7 +20,8 @@ Status = Literal["completed", "failed", "cancelled", "abandoned"]
 class Pending:
     """One tool call that an answer asked for; `tool` is its span, when one is known.
 
-    Of one that `is_coming` the arguments may not be there yet.
+    Of one that `is_coming` the arguments may not be there yet; of one that `is_hidden`
+    nothing is told but what was seen: it may have run where nothing is traced.
     """
 
     asking: Asking
@@ -32,6 +33,7 @@ class Pending:
     tool: Step | None = None
     is_returned: bool = False
     is_error: bool = False
+    is_hidden: bool = False
 
     @property
     def is_free(self) -> bool:

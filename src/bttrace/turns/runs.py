@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ..model import Metric
@@ -73,30 +73,39 @@ class Runs:
 
         `details` are metadata of its span.
         """
-        execution = self._open.pop(key, None)
-        if execution is None:
-            return None
-        self._ended[key] = execution
-        if len(self._ended) > _ENDED:
-            del self._ended[next(iter(self._ended))]
-        if execution.step is None:
+        run, execution = self._ended_now(key)
+        if run is None or execution is None or execution.step is None:
             return None
         for step in (execution.task, execution.step):
             if step is not None:
                 step.ended, step.output, step.error = max(at, step.started), result, error
                 self._places.note(step)
         execution.step.metadata.update({"status": "error" if error else "success", **details})
-        return None if execution.pending is None else (execution.run, execution.pending)
+        return None if execution.pending is None else (run, execution.pending)
+
+    def _ended_now(self, key: object) -> tuple[Run | None, _Running | None]:
+        """Remembers an execution as ended, without what it was given; gives that with it, if it was open."""
+        execution = self._open.pop(key, None)
+        if execution is None:
+            return None, None
+        run, execution.run = execution.run, replace(execution.run, arguments={})
+        self._ended[key] = execution
+        if len(self._ended) > _ENDED:
+            del self._ended[next(iter(self._ended))]
+        return run, execution
 
     def spend(self, within: object, usage: Mapping[Metric, float]) -> None:
-        """Adds what a call used to the sums of the workflows and tasks that it was made in."""
+        """Adds what a call used to the sums of the workflows and tasks that it was made in.
+
+        One that was written as ended is not written again: what it was given and gave is let go of.
+        """
         execution = self._known(within) if usage else None
         while execution is not None:
             step = execution.step
             if step is not None and step.kind != "tool":
                 add(execution.usage, usage)
                 step.metadata["usage"] = dict(execution.usage)
-                if step.ended is not None:
+                if step.ended is not None and not step.is_sent:
                     self._places.note(step)
             execution = self._known(execution.origin.within)
 
@@ -141,10 +150,16 @@ class Runs:
         self._open.clear()
         self._ended.clear()
 
+    def lose(self, key: object, at: float) -> None:
+        """Ends an execution of which nothing more will be heard."""
+        _, execution = self._ended_now(key)
+        if execution is not None:
+            self._give_up(execution, at)
+
     def _remember(self, key: object, execution: _Running, at: float) -> None:
         self._open[key] = execution
         if len(self._open) > _OPEN:
-            self._give_up(self._open.pop(next(iter(self._open))), at)
+            self.lose(next(iter(self._open)), at)
 
     def _give_up(self, execution: _Running, at: float) -> None:
         for step in (execution.task, execution.step):

@@ -19,6 +19,7 @@ Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction"
 _TYPES: Mapping[Kind, SpanType] = {"tool": "tool"}
 _COUNTING = ("reason", "act", "compaction")
 _TEXTS = frozenset({"text_preview"})  # what of an output is words of the model
+_ENDINGS = tuple({"status": status} for status in ("failed", "cancelled", "abandoned"))
 
 
 class Ids(Protocol):
@@ -66,11 +67,14 @@ class Step:
     def sent(self) -> None:
         """Takes it that the step was written; of one that has ended, content is not kept any longer.
 
-        A later row merges, so that what it leaves out stays as it was.
+        Rows are whole, so there is no later one then; but a turn can go on, and keeps what it was asked,
+        which the memory of turns bounds.
         """
         self.is_sent = True
         if self.ended is not None:
-            self.input = self.output = None
+            self.output = None
+            if self.kind != "turn":
+                self.input = None
 
     def span(self, style: Style) -> Span:
         """Gives the step's span as it is now; one without an end is open still."""
@@ -90,7 +94,7 @@ class Step:
             created=timestamp(self.started),
             input=attached(self.input) if said or self.kind == "act" else None,
             output=attached(self.output) if said else _without_content(self.output, self.kind),
-            error=self.error if said or self.error is None else self.error.partition(":")[0],
+            error=_error(self.error, said=said),
             metadata={name: value for name, value in self.metadata.items() if value is not None},
             metrics=metrics,
             context=context(self.origin, self.caller, style),
@@ -106,8 +110,17 @@ def conclude(step: Step, compactions: Iterable[Compaction], failure: str | None 
         step.output = {**compaction.counts, **({} if status is None else {"status": status})} or None
 
 
+def _error(error: str | None, *, said: bool) -> str | None:
+    """Gives an error's kind and message; the kind alone where the message may not be told."""
+    if error is None or said:
+        return error and error.removeprefix(": ")
+    return error.partition(":")[0] or "error"
+
+
 def _without_content(output: object, kind: Kind) -> object:
     """Gives what of an output is no content: counts, and how it ended."""
-    if not isinstance(output, dict) or (kind not in _COUNTING and output.keys() != {"status"}):
+    if not isinstance(output, dict):
         return None
+    if kind not in _COUNTING:
+        return output if kind == "turn" and output in _ENDINGS else None
     return {name: value for name, value in output.items() if name not in _TEXTS}

@@ -175,6 +175,12 @@ class Turns:
             self._places.note(pending.iteration.act)
         return pending is not None
 
+    def hide(self, run: Run) -> None:
+        """Takes it that an execution runs of which nothing is told, nor inferred from its result."""
+        pending = self._pending(run)
+        if pending is not None:
+            pending.is_hidden = True
+
     def stop(
         self,
         key: object,
@@ -191,6 +197,10 @@ class Turns:
         for turn in self._memory.over(key):
             turn.touch(at)
             self._endings.close(turn, "failed" if error else "completed")
+
+    def lose(self, key: object) -> None:
+        """Takes it that the end of an execution will not be heard of."""
+        self._runs.lose(key, self._latest)
 
     def _ran(self, run: Run, pending: Pending, at: float, result: object, *, is_error: bool) -> None:
         """Takes it that a tool has run that a model asked for."""

@@ -85,7 +85,7 @@ def _alone(kind: str, identity: str, item: Json) -> Served:
         _name(item, kind),
         arguments(item[given]) if kind == "mcp_call" and given in item else item.get(given),
         image if kind == "image_generation_call" else at(item, result),
-        ": ".join(part for part in (sort, told) if part) or None,
+        f"{sort or ''}: {told}" if told else sort,
         failed=failed,
         is_done=failed or status in _DONE or (status is None and item.get("output") is not None),
     )

@@ -1,0 +1,94 @@
+"""Threads, locks and sleep as the operating system has them, whatever gevent made of Python's.
+
+Owns how our threads start and wait. A patched `time.sleep` or lock would have them run in the
+application's event loop, and a patched `start_new_thread` is no thread at all. Knows nothing of
+what they do; gevent is never imported by us, only found.
+
+Source: `get_original` and `is_module_patched` of gevent 26.9 (`monkey/api.py`).
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+import time
+from _thread import LockType
+from collections.abc import Callable
+from typing import Any
+
+_POLL = 0.005  # seconds between two looks of a greenlet that waits for a thread
+
+
+def _original(module: Any, name: str) -> Any:
+    monkey = sys.modules.get("gevent.monkey")
+    found = getattr(monkey, "get_original", None)
+    return getattr(module, name) if found is None else found(module.__name__, name)
+
+
+def _is_patched(module: Any, name: str) -> bool:
+    return _original(module, name) is not getattr(module, name)
+
+
+def allocate_lock() -> LockType:
+    """Gives a lock that only threads wait for; a greenlet must not hold it while another may run."""
+    lock: LockType = _original(_thread, "allocate_lock")()
+    return lock
+
+
+def get_ident() -> int:
+    """Gives the identity of this thread, not of this greenlet."""
+    ident: int = _original(_thread, "get_ident")()
+    return ident
+
+
+def sleep(seconds: float) -> None:
+    """Lets this thread sleep, with all that runs in it."""
+    _original(time, "sleep")(seconds)
+
+
+def start(run: Callable[[], object], name: str) -> None:
+    """Starts a daemon thread. Raises `RuntimeError` when the interpreter is going down."""
+    if _is_patched(_thread, "start_new_thread"):
+        _original(_thread, "start_new_thread")(run, ())
+    else:
+        threading.Thread(target=run, name=name, daemon=True).start()
+
+
+class Event:
+    """Happens once. Any thread sets it; one of the application's waits for it, and lets its greenlets run."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self) -> None:
+        self._pending = allocate_lock()
+        self._pending.acquire()
+
+    def set(self) -> None:
+        """Lets everybody go on who waits."""
+        if self._pending.locked():
+            try:
+                self._pending.release()
+            except RuntimeError:
+                pass  # two threads set it at once
+
+    def is_set(self) -> bool:
+        """Tells whether it has happened."""
+        return not self._pending.locked()
+
+    def wait(self, timeout: float) -> bool:
+        """Waits at most `timeout` seconds; tells whether it has happened."""
+        if not _is_patched(time, "sleep"):
+            return self._passed(timeout)
+        deadline = time.monotonic() + timeout
+        while self._pending.locked() and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _POLL))
+        return not self._pending.locked()
+
+    def _passed(self, timeout: float) -> bool:
+        if timeout <= 0:
+            return not self._pending.locked()
+        happened = self._pending.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+        if happened:
+            self.set()
+        return happened

@@ -1,0 +1,1 @@
+"""How processes end, bare and under bttrace."""

@@ -1,0 +1,34 @@
+"""Under gevent: our threads stay threads, so that no greenlet waits for Braintrust, and all is delivered."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from tests.loopback.braintrust import BraintrustServer
+from tests.loopback.provider import ProviderServer
+from tests.test_processes import INSERT, asked, ran, told
+
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("gevent"), reason="gevent is not installed")
+
+
+@pytest.mark.parametrize("moment", ["before", "before enable", "enabled enable", "imported", "called"])
+def test_greenlets_are_traced_whenever_gevent_patches(
+    braintrust_api: BraintrustServer, provider: ProviderServer, moment: str
+) -> None:
+    done = ran(braintrust_api, provider, "greenlets.py", *moment.split())
+    assert done.code == 0, done.err
+    assert "bttrace:" not in done.err
+    assert len(asked(provider)) == 10 + (moment == "called")
+    assert told(braintrust_api) == asked(provider)
+
+
+@pytest.mark.parametrize("moment", ["before", "called"])
+def test_no_greenlet_waits_while_braintrust_hangs(
+    braintrust_api: BraintrustServer, provider: ProviderServer, moment: str
+) -> None:
+    braintrust_api.fault(INSERT, hang=True, times=None)
+    done = ran(braintrust_api, provider, "greenlets.py", moment, "flush")
+    assert done.code == 0, done.err
+    assert "does not answer in time" in done.err
