@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 from tests.loopback.braintrust import BraintrustServer
 from tests.machines import Machine, asked
@@ -64,3 +65,14 @@ def test_what_is_left_out_of_spans_and_the_key_are_in_no_file(machine: Machine) 
     for secret in ("a-private-text", "private-key"):
         assert secret.encode() not in segment.read_bytes()
         assert secret not in str(segment)
+
+
+def test_what_is_on_disk_is_masked(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "masks.py").write_text("def mask(value):\n    return str(value).replace('Ada', '***')\n")
+    secret = "sk-proj-" + "Ab1" * 16
+    variables = {"BTTRACE_MASK": "masks:mask", "PYTHONPATH": str(tmp_path), "BTTRACE_SPOOL": "always"}
+    machine.run(f"I am Ada, my key is {secret}", BRAINTRUST_API_KEY="wrong", **variables)
+    [segment] = machine.files
+    assert b"I am ***" in segment.read_bytes()
+    assert b"Ada" not in segment.read_bytes()
+    assert secret.encode() not in segment.read_bytes()

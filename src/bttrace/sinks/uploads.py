@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..encode import described
@@ -25,6 +24,7 @@ from .spool import Spool
 from .spool_files import kept_attachment
 from .spool_folders import Held
 from .transport import Unavailable
+from .upload import Upload
 
 _WAITING = 1_000  # attachments
 _WAITING_BYTES = 64 * 2**20
@@ -32,29 +32,6 @@ _KEYS = 10_000  # attachments of which it is remembered that they were uploaded,
 _TRY_TIMEOUT = 300.0  # seconds that uploads may take outside a flush
 _DROPPED = "dropped by bttrace: too much was waiting to be uploaded"
 _GONE = "dropped by bttrace: the file that it was kept in is gone"
-
-
-@dataclass(slots=True, eq=False)
-class _Upload:
-    """One attachment. `put` when its bytes are there; `fault` says why they never will be.
-
-    Its bytes are in memory, or in the file `kept`; `held` is the folder, if a dead process left it.
-    """
-
-    reference: Json
-    data: bytes | None
-    digest: tuple[bytes, str] | None = None
-    put: bool = False
-    fault: str | None = None
-    kept: Path | None = None
-    held: Held | None = None
-
-    def discard(self) -> None:
-        """Deletes the file, because it is needed no more."""
-        if self.kept is not None:
-            self.kept.unlink(missing_ok=True)
-        if self.held is not None:
-            self.held.tidy()
 
 
 class Uploads:
@@ -67,7 +44,7 @@ class Uploads:
         self.trouble = ""  # what the last failure was, unless all is well since
         self._api = api
         self._spool = spool
-        self._waiting: deque[_Upload] = deque()
+        self._waiting: deque[Upload] = deque()
         self._keys: OrderedDict[tuple[bytes, str], str] = OrderedDict()
         self._dropped = 0  # counted by the thread that gives references
         self._failed = 0  # counted by the one that uploads
@@ -81,7 +58,7 @@ class Uploads:
         """How many of this process are not uploaded yet."""
         return len(self._own())
 
-    def _own(self) -> list[_Upload]:
+    def _own(self) -> list[Upload]:
         return [upload for upload in list(self._waiting) if upload.held is None]
 
     def _idles(self) -> bool:
@@ -114,7 +91,7 @@ class Uploads:
             "key": key,
         }
         if not known:
-            self._take(_Upload(reference, attachment.data, digest))
+            self._take(Upload(reference, attachment.data, digest))
         return reference
 
     def adopt(self, path: Path, held: Held) -> None:
@@ -123,11 +100,11 @@ class Uploads:
             reference, _ = kept_attachment(path)
         except (OSError, ValueError) as fault:
             say_once(f"spool file {path} is damaged ({fault}); it is deleted.")
-            _Upload({}, None, kept=path, held=held).discard()
+            Upload({}, None, kept=path, held=held).discard()
             return
-        self._waiting.append(_Upload(reference, None, kept=path, held=held))
+        self._waiting.append(Upload(reference, None, kept=path, held=held))
 
-    def _take(self, upload: _Upload) -> None:
+    def _take(self, upload: Upload) -> None:
         waiting = list(self._waiting)
         if self._spool.is_first:
             self._keep(upload)
@@ -143,7 +120,7 @@ class Uploads:
         if len(waiting) < _WAITING:
             self._waiting.append(upload)
 
-    def _keep(self, upload: _Upload) -> bool:
+    def _keep(self, upload: Upload) -> bool:
         """Lets the disk hold the bytes of one; tells whether it does."""
         if upload.kept is None and upload.data is not None:
             upload.kept = self._spool.keep_attachment(upload.reference, upload.data)
@@ -151,7 +128,7 @@ class Uploads:
                 upload.data = None
         return upload.kept is not None
 
-    def _forget(self, upload: _Upload) -> None:
+    def _forget(self, upload: Upload) -> None:
         if upload.digest is not None:
             self._keys.pop(upload.digest, None)
 
@@ -227,12 +204,12 @@ class Uploads:
             if upload in self._waiting:  # it is gone when all was given up meanwhile
                 self._waiting.remove(upload)
 
-    def _next(self) -> _Upload | None:
+    def _next(self) -> Upload | None:
         """Gives one of this process, if there is any; of a dead one only if there is time."""
         own = self._own()
         return next(iter(own if own or not self._courier.has_time else list(self._waiting)), None)
 
-    def _upload(self, upload: _Upload, deadline: float) -> None:
+    def _upload(self, upload: Upload, deadline: float) -> None:
         """Takes one attachment all the way, or says there why it does not come."""
         api = self._api
         try:
@@ -251,7 +228,7 @@ class Uploads:
         except (Refused, Unsuitable):
             return  # not even the reason is wanted
 
-    def _put(self, upload: _Upload, deadline: float) -> None:
+    def _put(self, upload: Upload, deadline: float) -> None:
         data = upload.data
         if upload.kept is not None:
             try:
@@ -263,7 +240,7 @@ class Uploads:
             self._api.put(address, headers, data, deadline)
         upload.put = True
 
-    def _lose(self, upload: _Upload, fault: str) -> None:
+    def _lose(self, upload: Upload, fault: str) -> None:
         about = (
             f"{upload.reference.get('filename')}" if upload.data is None else f"{len(upload.data):,} bytes"
         )
