@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bttrace.contracts import Counts
-from bttrace.encode import encoded
+from bttrace.encode import line
 from bttrace.model import Span
 
 
 class NullSink:
-    """Counts spans, and encodes them if it is told to."""
+    """Counts spans, and encodes them if it is told to, which takes spans that passed the screens."""
 
     name = "null"
 
@@ -24,7 +24,7 @@ class NullSink:
         """Counts a span."""
         self.written += 1
         if self._encodes:
-            self.bytes += len(encoded(span.row()))
+            self.bytes += len(line(span.row()))
 
     def deliver(self) -> None:
         """Has nothing to do."""

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from bttrace.clock import RandomIds, SystemClock
+from bttrace.config import read
 from bttrace.model import Endpoint, Fold
+from bttrace.privacy import Privacy
 from bttrace.providers.anthropic.messages import MESSAGES
 from bttrace.providers.openai import PROVIDER
 from bttrace.providers.openai.chat import CHAT
@@ -57,7 +59,8 @@ def run(*, quick: bool) -> None:
 
 def _throughput(table: Table, rounds: int) -> None:
     sink = NullSink(encodes=True)
-    recorder = Recorder([sink], Style(origin="bench"), SystemClock(), RandomIds(), 5.0)
+    screens = [Privacy(read({}))]
+    recorder = Recorder([sink], Style(origin="bench"), SystemClock(), RandomIds(), 5.0, screens)
     readings = _rounds(partial(_written, recorder), rounds)
     table.figure("finished calls, to their encoded row", "a second", [1 / wall for wall in walls(readings)])
     table.figure("    for each", "us", walls(readings, 1e6))

@@ -59,8 +59,9 @@ try:
 except openai.BadRequestError:
     pass
 print(flush=True)
-reprs = "".join(repr(one) for one in gc.get_objects() if str(type(one).__module__).split(".")[0] == "bttrace")
-print(sorted(name for name, secret in S.items() if secret in reprs), flush=True)
+ours = [one for one in gc.get_objects() if str(type(one).__module__).split(".")[0] == "bttrace"]
+told = [(type(one).__name__, repr(one)) for one in ours]
+print(json.dumps(sorted({name for name, text in told if any(secret in text for secret in S.values())})), len(ours) > 100, flush=True)
 """
 
 
@@ -110,7 +111,7 @@ def test_no_secret_is_told_anywhere(content: str, tmp_path: Path) -> None:
     assert files
     for file in files:
         refused(file.read_text(errors="replace"), str(file))
-    assert done.out.split("\n")[1] == "[]"
+    assert done.out.split("\n")[1] == "[] True"
 
 
 def test_a_key_that_is_refused_is_not_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Told:
     span_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Opening:
     """What is known of a call when it begins; `started` is seconds since the epoch."""
 

@@ -21,7 +21,7 @@ Return = Literal["by id", "in words", "nowhere"]
 _UNNUMBERED = "function:"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Asking:
     """A tool call that an answer asks for. `arguments` are parsed if they can be, else as they came."""
 
@@ -30,7 +30,7 @@ class Asking:
     arguments: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """The result of a tool call that a request brings; `is_error` as far as the application told.
 
@@ -43,7 +43,7 @@ class Result:
     echo: Asking | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Served:
     """A tool that the provider ran by itself while it answered.
 
@@ -87,7 +87,7 @@ Bounds = tuple[float | None, float | None]
 """When something within an answer began and ended, in seconds since the epoch, as far as it is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Asked:
     """What one request says.
 
@@ -117,7 +117,7 @@ class Asked:
     recalls: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """What one answer says, whole or as far as it has come.
 

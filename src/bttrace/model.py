@@ -217,7 +217,7 @@ class Caller:
         return None if found is None else cls(found[0].co_name, found[0].co_filename, found[1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Facts:
     """What is known of one finished call, free of any SDK.
 
@@ -246,7 +246,7 @@ class Facts:
     moments: Mapping[str, Bounds] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Span:
     """One span, ready to become a Braintrust log row. Times are seconds since the epoch.
 

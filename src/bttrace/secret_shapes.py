@@ -101,19 +101,18 @@ _NAMED_BEFORE = re.compile(
     rf"(?:{_NAMES}|bearer|basic)[^a-z0-9]{{1,12}}(?:(?:{_SCHEME}|value|b)[^a-z0-9]{{1,12}}){{0,2}}\Z",
     re.IGNORECASE,
 )
-_STEMS = (
+_STEMS = ("key", "token", "secret", "authori", "credential", "cookie", "pass", "pwd", "bearer", "basic")
+_ENDS = (
     "key",
     "token",
     "secret",
-    "auth",
-    "cred",
+    "authorization",
+    "credential",
+    "credentials",
     "cookie",
-    "pass",
-    "pwd",
-    "bearer",
-    "basic",
-    "sig",
-    "code=",
+    "word",
+    "wd",
+    "phrase",
 )
 _NAME = re.compile(rf"(?s:.{{0,48}}?)(?:{_NAMES})", re.IGNORECASE)
 _REST = re.compile(r"[^\s\"'`]*")
@@ -196,10 +195,11 @@ def _is_told(text: str, before: int, start: int, end: int) -> bool:
     """Tells whether something in a run, or right before it, is a sign of a secret."""
     if _SIGN.search(text, start, end) and _KEY.search(text, start, end):
         return True
-    around = text[before : min(end, start + _BEFORE)].lower()
-    if not any(stem in around for stem in _STEMS):
-        return False
-    return bool(_NAMED_IN.search(text, start, end) or _NAMED_BEFORE.search(text, before, start))
+    run = text[start : min(end, start + _AFTER)].lower()
+    if ("=" in run or run.rstrip("-_").endswith(_ENDS)) and _NAMED_IN.search(text, start, end):
+        return True
+    around = text[before:start].lower().replace("tokens", "")
+    return any(stem in around for stem in _STEMS) and bool(_NAMED_BEFORE.search(text, before, start))
 
 
 def _found(text: str) -> Iterable[_Found]:

@@ -24,7 +24,7 @@ class Origin:
     caller: Caller | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """How a call ended. `usage` are the tokens that its span counts; `compactions` were all that it did."""
 
@@ -34,7 +34,7 @@ class Outcome:
     compactions: tuple[Compaction, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """An execution that was observed: of a tool, or of a function that is a workflow or a task.
 

@@ -16,7 +16,7 @@ _PREVIEW = 200  # characters of an answer's text on its `reason`
 Status = Literal["completed", "failed", "cancelled", "abandoned"]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pending:
     """One tool call that an answer asked for; `tool` is its span, when one is known.
 
@@ -52,7 +52,7 @@ class Pending:
         return self.is_error or status == "error"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Iteration:
     """One generation, or several that were asked the same, and the tools asked for.
 
@@ -101,7 +101,7 @@ class Iteration:
             yield known.get((asking.id, position), (key, asking.id, position)), asking
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Turn:
     """One turn. `prompt` is what opened it in words, and `last` the content of its last answer.
 

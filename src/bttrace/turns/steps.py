@@ -42,7 +42,7 @@ def beneath(above: Place, ids: Ids) -> Place:
     )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Step:
     """One step. Times are seconds since the epoch; `ended` is `None` while it is open.
 
