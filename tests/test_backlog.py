@@ -177,7 +177,7 @@ def test_dropped_chunks_are_let_go_of_and_the_stream_still_ends(provider: Provid
         batches = len(call._handed)
         assert batches > 4
         for number in range(20):
-            ran(holder, str(number), "x" * LARGE)
+            ran(holder, str(number), b"x" * LARGE)
         assert not any(call._handed), "what was dropped is not held"
         sink.gate.set()
         assert recorder.flush(10)
