@@ -176,8 +176,8 @@ def test_dropped_chunks_are_let_go_of_and_the_stream_still_ends(provider: Provid
         call: Any = next(one[0] for one in recorder._backlog.items if isinstance(one, tuple) and one[1])
         batches = len(call._handed)
         assert batches > 4
-        for number in range(20):
-            ran(holder, str(number), "x" * LARGE)
+        for _ in range(20):
+            recorder.put(Execution("task", "weighty", {}, recorder.clock.now()), None, LARGE)
         assert not any(call._handed), "what was dropped is not held"
         sink.gate.set()
         assert recorder.flush(10)

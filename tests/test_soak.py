@@ -42,11 +42,11 @@ def test_abandoned_streams_leave_nothing_behind(tmp_path: Path) -> None:
         with program("crowd.py", environ=environ, cwd=scratch) as running:
             running.line()
             # 1,000 turns are remembered, whatever comes: from here on, nothing is to grow.
-            told(running, "post 2 0 1100")
-            told(running, "mixed 2 0 200")
+            told(running, "post 2 0 1050")
+            told(running, "mixed 2 0 100")
             told(running, "flush")
             first = told(running, "tables")
-            told(running, "mixed 2 0 1200")
+            told(running, "mixed 2 0 800")
             counts = told(running, "flush")
             last = told(running, "tables")
     assert counts["went"]
@@ -69,9 +69,9 @@ def test_a_dead_braintrust_costs_no_more_the_longer_it_is_dead(tmp_path: Path) -
         running.line()
         told(running, "post 1 0 1000")
         first = told(running, "tables")
-        told(running, "post 1 0 3000")
+        told(running, "post 1 0 2000")
         half = told(running, "tables")
-        counts = told(running, "post 1 0 3000")
+        counts = told(running, "post 1 0 2000")
         last = told(running, "tables")
     assert counts["waiting"] <= 10_000
     assert last["resident"] - first["resident"] < 64 * MIB
