@@ -89,9 +89,9 @@ class Worker:
         if at_once:
             self._hurried = True
         self.asleep = self._ended and not self._living.locked()
+        self._call()  # before the look: a thread that is about to leave looks for it after it has left
         if not (self._living.locked() or self._leaves()):
             self._start()
-        self._call()
 
     def _call(self) -> None:
         try:
