@@ -92,7 +92,7 @@ class BraintrustSink:
         segment = self._spool.written(data) if self._spool.is_first else None
         if not self._spool.is_first:
             # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms, and not while
-            # delivering, because a fork does not wait for that. But no row waits for it that goes to the disk.
+            # delivering, because a fork does not wait for that. No row waits for it that goes to the disk.
             self._delivery.connected()
         self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
         while rows := self._waiting.excess(generously=self._spool.is_on):
