@@ -74,7 +74,8 @@ class BraintrustSink:
 
     def prepare(self) -> None:
         """Lets the project be found before there is a row for it."""
-        self._delivery.warm()
+        if not self._spool.is_first:
+            self._delivery.warm()
 
     def write(self, span: Span, parent: object | None) -> None:
         """Takes a span: into the application's own trace, if it happened in one, else to be sent.
@@ -89,9 +90,10 @@ class BraintrustSink:
         merges = self._waiting.merges(span.row_id, again=span.merges)
         data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
         segment = self._spool.written(data) if self._spool.is_first else None
-        # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms; not while
-        # delivering, because a fork does not wait for that; and not before the row is on the disk.
-        self._delivery.connected()
+        if not self._spool.is_first:
+            # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms, and not while
+            # delivering, because a fork does not wait for that. No row waits for it that goes to the disk.
+            self._delivery.connected()
         self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
         while rows := self._waiting.excess(generously=self._spool.is_on):
             if self._place(rows) < len(rows):
