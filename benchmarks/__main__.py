@@ -1,4 +1,4 @@
-"""Runs benchmarks by name, or all that take no longer than minutes: `python -m benchmarks [--quick] [NAME...]`."""
+"""Runs benchmarks by name, or all that take no longer than minutes: `python -m benchmarks [NAME...]`."""
 
 from __future__ import annotations
 

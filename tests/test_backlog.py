@@ -118,6 +118,7 @@ def test_what_never_ends_because_its_end_was_dropped_is_given_up(
         threading.Event().wait(0.01)
     held_up(executions, sink)
     executions.end(lost, "x" * LIMIT_BYTES)
+    ran(executions, "large", "x" * LIMIT_BYTES)
     ran(executions, "later")
     assert lost.result is None, "what was dropped is not held"
     sink.gate.set()

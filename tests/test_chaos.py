@@ -56,7 +56,7 @@ def _orphans(outcome: Outcome) -> str:
 
 def _goes_back(outcome: Outcome) -> str:
     outcome.events.append({"id": _generation(outcome)["id"], "metrics": {"start": 1.0}})
-    return "came open after it had come ended"
+    return "came ended, and then open"
 
 
 def _forgets(outcome: Outcome) -> str:

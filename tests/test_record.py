@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import bttrace
+from bttrace import guard
 from bttrace.backlog import LIMIT
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.contracts import Counts
@@ -96,6 +97,7 @@ def collected() -> Collected:
 
 @pytest.fixture
 def recorder(collected: Collected) -> Iterator[Recorder]:
+    guard.forget()  # what other tests were told
     made = Recorder([collected], Style(), SystemClock(), RandomIds(), 5)
     yield made
     made.close(5)

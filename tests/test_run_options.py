@@ -20,7 +20,7 @@ def variables(*options: str, env: dict[str, str] | None = None, cwd: Path | None
     """The variables of ours that the program finds."""
     found = finished([*RUN, *options, "-c", VARIABLES], environment(env), cwd).json
     assert isinstance(found, dict)
-    del found["BTTRACE_STRICT"], found["BTTRACE_RUN_PID"]
+    del found["BTTRACE_STRICT"], found["BTTRACE_SPOOL_DIR"], found["BTTRACE_RUN_PID"]
     return found
 
 

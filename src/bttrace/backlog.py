@@ -23,6 +23,7 @@ from .native import Event
 LIMIT = 10_000  # items
 LIMIT_BYTES = 32 * 2**20
 ITEM = 1024  # bytes that are taken for an item of which nothing is known
+HEAVIEST = LIMIT_BYTES // 2  # bytes that an item counts for: one that is huge has room beside others
 
 BEGUN: list[object] = []
 What = list[object] | None

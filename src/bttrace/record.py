@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from . import children, forks
-from .backlog import BEGUN, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
+from .backlog import BEGUN, HEAVIEST, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
 from .clock import Clock, Ids
 from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
 from .executions import Execution
@@ -104,6 +104,8 @@ class Recorder:
         items = backlog.items
         if len(items) >= LIMIT or backlog.came - backlog.gone >= LIMIT_BYTES:
             backlog.make_room()
+        if weight > HEAVIEST:  # noqa: PLR1730 - `min` costs five times as much
+            weight = HEAVIEST
         items.append((observation, chunks, weight))
         backlog.came += weight
         if self.writer.asleep:

@@ -149,13 +149,14 @@ def _of_places(rows: list[Row]) -> Iterator[str]:
 
 
 def _of_order(events: list[Row]) -> Iterator[str]:
-    """Tells of rows that came ended, and then open again."""
+    """Tells of rows that came ended, and were left open: what a killed process left may come again, in order."""
     ended: set[str] = set()
+    last: dict[str, bool] = {}
     for event in events:
-        if "end" in (event.get("metrics") or {}):
+        last[event["id"]] = has_ended = "end" in (event.get("metrics") or {})
+        if has_ended:
             ended.add(event["id"])
-        elif event["id"] in ended:
-            yield f"row {event['id']} came open after it had come ended"
+    yield from (f"row {name} came ended, and then open" for name in ended if not last[name])
 
 
 def _told(name: Named) -> str:

@@ -220,6 +220,8 @@ class BraintrustSink:
     def close(self) -> None:
         """Leaves what still waits to the next process, and closes files and connections."""
         self._keep()
+        if self._uploads is not None:
+            self._uploads.close()
         self._delivery.close()
         self._spool.close()
 

@@ -48,10 +48,11 @@ class Estate:
     def claimed(self) -> Held | None:
         """Gives the folder that is taken over, or takes over the next whose owner is dead, if any is."""
         while self._held is None and self._names and self._destination is not None:
-            held = self._destination.claim(self._names.popleft())
+            held = self._destination.claim(self._names[0])
             if held is not None and not held.tidy():
-                self._held = held
                 self._paths.extend(held.files(SUFFIX))
+                self._held = held
+            self._names.popleft()  # not sooner: another thread may ask meanwhile whether there is more
         return self._held
 
     def load(self, project: Callable[[], str]) -> Loaded | None:
@@ -110,9 +111,13 @@ class Estate:
             say_once(f"spool file {loaded.path} was delivered and can't be deleted ({fault.strerror}).")
 
     def _leave(self, held: Held) -> None:
-        """Hands on the attachments of a folder whose segments are done with."""
-        self._held = None
+        """Lets go of a folder whose segments are done with."""
         self._counted.clear()
+        self._bequeath(held)
+        self._held = None
+
+    def _bequeath(self, held: Held) -> None:
+        """Hands on its attachments, and what is left to others."""
         for part in held.files(PART):
             part.unlink(missing_ok=True)
         for path in filter(is_old, held.files(ATTACHMENT)):

@@ -168,6 +168,10 @@ class Uploads:
         self._failed += lost
         return kept, lost
 
+    def close(self) -> None:
+        """Ends the thread."""
+        self._courier.end(0.0)
+
     def forget(self) -> None:
         """Lets go, in a forked child, of folders that the parent holds."""
         for upload in list(self._waiting):
