@@ -246,6 +246,7 @@ def _our_faults_are_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None
     monkeypatch.delenv("BTTRACE_STRICT")
     monkeypatch.setenv("BTTRACE_EXPORTER", "local")
     monkeypatch.setenv("BTTRACE_JOURNAL_DIR", str(tmp_path))
+    monkeypatch.setenv("BTTRACE_EXIT_TIMEOUT", "0.3")
 
 
 @contextmanager
@@ -268,7 +269,7 @@ def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[obje
                 session.enable()
                 ours = session._session
                 seen = copy_context().run(program)  # what a fault leaves set there is no other test's
-                bttrace.flush(2)
+                bttrace.flush(0.3)
             finally:
                 bttrace.disable()
         return seen
@@ -279,7 +280,7 @@ def _traced_with_a_fault(function: FunctionType, program: Callable[[], list[obje
             _put_back()
         for follower in list(forks._followers):  # where disable() itself was what failed
             if isinstance(follower, Recorder):
-                follower.close(1)
+                follower.close(0.1)
             elif isinstance(follower, Discovery):
                 follower.close()
 
