@@ -133,6 +133,15 @@ def test_uvicorn_workers(braintrust_api: BraintrustServer, provider: ProviderSer
     expect(braintrust_api, provider, service)
 
 
+def test_uvicorn_alone(braintrust_api: BraintrustServer, provider: ProviderServer) -> None:
+    """It ends itself by the signal that asked it to stop, so that no exit handler runs."""
+    with serving(braintrust_api, provider, "uvicorn", "web:asgi") as service:
+        for text in range(3):
+            service.ask(f"call-{text}")
+        assert service.end(signal.SIGTERM) == -signal.SIGTERM
+    expect(braintrust_api, provider, service)
+
+
 def test_uvicorn_reloads(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path: Path) -> None:
     for name in ("web.py", "asking.py"):
         (tmp_path / name).write_text((PROGRAMS / name).read_text())

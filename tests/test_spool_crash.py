@@ -93,3 +93,34 @@ def test_many_that_start_together_deliver_what_is_there_once(
     assert Counter(asked(braintrust_api)) == Counter([*texts, "new 0", "new 1"])
     assert set(braintrust_api.deliveries.values()) == {1}
     assert [path for path in machine.spool.rglob("*") if path.is_file()] == []
+
+
+LASTING = """
+import openai, time
+client = openai.OpenAI(max_retries=0)
+for number in range(3):
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": str(number)}])
+print("asked", flush=True)
+time.sleep(30)
+"""
+
+
+def test_what_waits_goes_to_the_disk_while_deliveries_fail(
+    machine: Machine, braintrust_api: BraintrustServer
+) -> None:
+    braintrust_api.fault("/v1", status=500, times=None)
+    process = subprocess.Popen(
+        [PYTHON, "-m", "bttrace.run", "-c", LASTING],
+        env=machine.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 20
+    while len(machine.rows) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    assert len(machine.rows) == 3
+    braintrust_api.heal()
+    assert machine.replay().code == 0
+    assert asked(braintrust_api) == ["0", "1", "2"]

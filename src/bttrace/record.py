@@ -67,6 +67,7 @@ class Recorder:
         )
         self._exit = Exit(exit_timeout, self._leave, self.writer.end)
         self.exit_sooner = self._exit.sooner
+        self.leave = self._exit.wait
         forks.follow(self)
 
     def expect(self) -> None:

@@ -35,6 +35,7 @@ from .seams.calls import Call
 from .seams.coverage import not_covered
 from .seams.discovery import Discovery
 from .seams.executions import Executions
+from .seams.servers import MODULE, Servers
 from .seams.stainless import Seam
 from .shape import Style
 from .sinks.neighbours import Tracers
@@ -98,6 +99,7 @@ class Wiring:
         self.executions = Executions(self.recorder, self._neighbours)
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
         self._settings = settings
+        hook.watch(MODULE, Servers(self.recorder.leave, self._ledger).patch)
         if settings.tools:
             guarded(self.declared.look)()
         if settings.workflows or settings.tasks:

@@ -96,7 +96,7 @@ class BraintrustSink:
             self._delivery.connected()
         self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
         while rows := self._waiting.excess(generously=self._spool.is_on):
-            if self._place(rows) < len(rows):
+            if self._delivery.place(rows) < len(rows):
                 say_once("Braintrust takes spans slower than they end; the oldest are dropped.")
 
     def _count(self, span: Span, *, taken: bool) -> None:
@@ -107,12 +107,6 @@ class BraintrustSink:
             self._tally.count_sent()
         else:
             self._tally.count_lost(span.row_id)
-
-    def _place(self, rows: list[Row]) -> int:
-        """Lets the spool have rows; gives how many it has."""
-        kept = self._spool.keep(rows)
-        self._waiting.placed(rows)
-        return kept
 
     def _reference(self, attachment: Attachment) -> Json:
         """Gives what stands for an attachment in a row."""
@@ -143,7 +137,7 @@ class BraintrustSink:
     def _keep(self) -> tuple[int, int]:
         """Lets the spool have all that waits; gives how many spans and attachments are lost."""
         rows = self._waiting.rest()
-        lost = len(rows) - self._place(rows)
+        lost = len(rows) - self._delivery.place(rows)
         return lost, 0 if self._uploads is None else self._uploads.keep()[1]
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:

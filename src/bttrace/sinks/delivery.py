@@ -249,6 +249,15 @@ class Delivery:
         backoff.failed(getattr(fault, "retry_after", None))
         if backoff.failures > 1 and not self._courier.is_ending:
             self.say_waiting()
+            if self._spool.is_on and not (self._spool.is_first or self._courier.is_hurried):
+                # Nobody asks us first where a signal that is not handled ends the process.
+                self.place(self._waiting.rest())
+
+    def place(self, rows: list[Row]) -> int:
+        """Lets the spool have rows that were taken out of what waits; gives how many it has."""
+        kept = self._spool.keep(rows)
+        self._waiting.placed(rows)
+        return kept
 
     def say_waiting(self) -> None:
         """Says, once, what does not go well."""
