@@ -32,9 +32,7 @@ SINKS = (
 DELIVERY = [
     name
     for name in FUNCTIONS
-    if name.startswith(
-        (*(f"bttrace.sinks.{sink}" for sink in SINKS), "bttrace.privacy", "bttrace.worker", "bttrace.record")
-    )
+    if name.startswith((*(f"bttrace.sinks.{sink}" for sink in SINKS), "bttrace.privacy"))
 ]
 QUESTION: list[Any] = [{"role": "user", "content": "hello"}]
 
@@ -95,4 +93,4 @@ def test_these_functions_are_those_that_deliver(
     assert bttrace.flush(5)
     bttrace.disable()
     assert len(braintrust_api.rows()) > 0
-    assert len(DELIVERY) > 150
+    assert len(DELIVERY) > 100

@@ -78,7 +78,10 @@ def grown_by(api: str, folder: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of the process is read from /proc")
-@pytest.mark.parametrize("api", ["chat.completions", "responses", "messages"])
+@pytest.mark.parametrize(
+    "api",
+    ["chat.completions", *(pytest.param(name, marks=pytest.mark.long) for name in ("responses", "messages"))],
+)
 def test_a_stream_of_a_hundred_thousand_chunks(api: str, tmp_path: Path) -> None:
     text = CHUNKS * PIECE
     grown = grown_by(api, tmp_path)
