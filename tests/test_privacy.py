@@ -245,3 +245,16 @@ openai.OpenAI(max_retries=0).chat.completions.create(model="m", messages=[{{"rol
     assert any(b'"input":"gone"' in data for data in files)
     assert all(WORD.encode() not in data for data in files)
     assert WORD not in done.err
+
+
+@pytest.mark.parametrize("named", ["nothere", "math", "math:", "no_such_module:mask"])
+def test_a_mask_that_names_nothing_masks_all(
+    named: str, provider: ProviderServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.reply(chat(WORD))
+    with capture(mask=named) as captured:
+        asked(provider)
+        [row] = captured.rows
+    assert WORD not in json.dumps(row)
+    assert row["metrics"]["prompt_tokens"] > 0
+    assert f"BTTRACE_MASK={named!r} is not valid" in capsys.readouterr().err

@@ -52,7 +52,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "tools": ("BTTRACE_TOOLS", "paths", None),
     "workflows": ("BTTRACE_WORKFLOWS", "patterns", None),
     "tasks": ("BTTRACE_TASKS", "patterns", None),
-    "mask": ("BTTRACE_MASK", "name", None),
+    "mask": ("BTTRACE_MASK", "text", None),  # `masks` says what is wrong with one: it must not be ignored
     "sample_rate": ("BTTRACE_SAMPLE_RATE", "rate", 1.0),
     "spool": ("BTTRACE_SPOOL", ("on-failure", "always", "off"), "on-failure"),
     "spool_dir": ("BTTRACE_SPOOL_DIR", "text", None),
@@ -177,10 +177,6 @@ def _exporter_names(text: str) -> tuple[Value, str]:
     return (low, "") if good else (None, f"allowed are {', '.join(_EXPORTERS)}, several with commas")
 
 
-def _name(text: str) -> tuple[Value, str]:
-    return (text, "") if _is_path(text) else (None, "it must be module:function")
-
-
 def _names(text: str) -> tuple[Value, str]:
     good = all(_is_path(part) and "." not in part.partition(":")[2] for part in _parts(text))
     return (text, "") if good else (None, "it must be module:ATTRIBUTE, several with commas")
@@ -217,7 +213,6 @@ _KINDS: dict[str, Callable[[str], tuple[Value, str]]] = {
     "bool": _bool,
     "url": _url,
     "exporters": _exporter_names,
-    "name": _name,
     "names": _names,
     "paths": _paths,
     "patterns": _patterns,
