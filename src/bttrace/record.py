@@ -30,7 +30,7 @@ from .writing import Writing, flushed, left
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 GIVES_WAY = 64  # items for which the writer gives way once more seldom
-WRITTEN_EVERY = 0.25  # seconds after which what ended goes to the sinks, however much still waits
+WRITTEN_EVERY = 0.05  # seconds after which what ended goes to the sinks, however much still waits
 WRITTEN_BYTES = 2 * 2**20  # about, of what ended since
 _SINKS_SHARE = 0.9  # of the time that a flush may take
 _GRACE = 0.1  # seconds that the writer has at an exit in any case: what it has written can be kept
