@@ -12,57 +12,18 @@ import bttrace
 from bttrace import guard
 from bttrace.backlog import BEGUN, LIMIT_BYTES
 from bttrace.clock import RandomIds, SystemClock
-from bttrace.contracts import Counts
 from bttrace.executions import Execution
-from bttrace.model import Span
 from bttrace.record import Recorder
 from bttrace.seams.executions import Executions
 from bttrace.shape import Style
 from bttrace.sinks.neighbours import Tracers
 from bttrace.testing import capture
+from tests.gated import Gated
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
 
 LARGE = LIMIT_BYTES // 8
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
-
-
-class Gated:
-    """A sink that holds the writer up while its gate is closed."""
-
-    name = "gated"
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self.gate = threading.Event()
-        self.inside = threading.Event()
-
-    def prepare(self) -> None:
-        pass
-
-    def write(self, span: Span, _parent: object | None) -> None:
-        self.inside.set()
-        self.gate.wait(20)
-        self.spans.append(span)
-
-    def deliver(self) -> None:
-        pass
-
-    def flush(self, _deadline: float, *, is_last: bool) -> bool:
-        return True
-
-    def counts(self) -> Counts:
-        return Counts(kept=len(self.spans))
-
-    def after_fork(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    @property
-    def names(self) -> list[str]:
-        return [span.name for span in self.spans if "end" in span.metrics]
 
 
 @pytest.fixture

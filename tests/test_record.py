@@ -15,12 +15,12 @@ import bttrace
 from bttrace import guard
 from bttrace.backlog import LIMIT
 from bttrace.clock import RandomIds, SystemClock
-from bttrace.contracts import Counts
-from bttrace.model import Endpoint, Facts, Json, Span
+from bttrace.model import Endpoint, Facts, Json
 from bttrace.record import Recorder
 from bttrace.shape import Style
 from bttrace.testing import CountedIds, ManualClock, capture
 from tests.doors import hooked
+from tests.gated import Gated
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
@@ -55,48 +55,15 @@ class Observed:
         return Facts("echo", "echo", ECHO, {}, response, started=1_700_000_000.0, duration=1.0)
 
 
-class Collected:
-    """A sink that collects; while `gate` is closed, it blocks the writer."""
-
-    name = "collected"
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.inside = threading.Event()
-
-    def prepare(self) -> None:
-        pass
-
-    def write(self, span: Span, _parent: object | None) -> None:
-        self.inside.set()
-        self.gate.wait(10)
-        self.spans.append(span)
-
-    def deliver(self) -> None:
-        pass
-
-    def flush(self, _deadline: float, *, is_last: bool) -> bool:
-        return True
-
-    def counts(self) -> Counts:
-        return Counts(kept=len(self.spans))
-
-    def after_fork(self) -> None:
-        self.spans = []
-
-    def close(self) -> None:
-        pass
+@pytest.fixture
+def collected() -> Gated:
+    made = Gated()
+    made.gate.set()
+    return made
 
 
 @pytest.fixture
-def collected() -> Collected:
-    return Collected()
-
-
-@pytest.fixture
-def recorder(collected: Collected) -> Iterator[Recorder]:
+def recorder(collected: Gated) -> Iterator[Recorder]:
     guard.forget()  # what other tests were told
     made = Recorder([collected], Style(), SystemClock(), RandomIds(), 5)
     yield made
@@ -112,7 +79,7 @@ def test_no_thread_runs_before_the_first_span_nor_after_close(recorder: Recorder
     assert "bttrace-writer" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_chunks_are_folded_in_order_before_the_span_is_told(recorder: Recorder, collected: Collected) -> None:
+def test_chunks_are_folded_in_order_before_the_span_is_told(recorder: Recorder, collected: Gated) -> None:
     call = Observed("stream")
     recorder.put(call, [1, 2])
     recorder.put(call, [3])
@@ -121,7 +88,7 @@ def test_chunks_are_folded_in_order_before_the_span_is_told(recorder: Recorder, 
     assert [span.output for span in collected.spans] == [[1, 2, 3]]
 
 
-def test_many_threads_lose_nothing(recorder: Recorder, collected: Collected) -> None:
+def test_many_threads_lose_nothing(recorder: Recorder, collected: Gated) -> None:
     def work(number: int) -> None:
         for turn in range(200):
             recorder.put(Observed(f"{number}-{turn}"))
@@ -136,7 +103,7 @@ def test_many_threads_lose_nothing(recorder: Recorder, collected: Collected) -> 
 
 
 def test_a_full_queue_drops_the_oldest_and_counts_them(
-    recorder: Recorder, collected: Collected, capsys: pytest.CaptureFixture[str]
+    recorder: Recorder, collected: Gated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     collected.gate.clear()
     recorder.put(Observed("held"))
@@ -151,7 +118,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(
 
 
 def test_a_span_that_cannot_be_told_costs_no_other(
-    recorder: Recorder, collected: Collected, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, collected: Gated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BTTRACE_STRICT")
 
@@ -166,7 +133,7 @@ def test_a_span_that_cannot_be_told_costs_no_other(
     assert len(collected.spans) == 20
 
 
-def test_a_forked_child_starts_anew(recorder: Recorder, collected: Collected) -> None:
+def test_a_forked_child_starts_anew(recorder: Recorder, collected: Gated) -> None:
     recorder.put(Observed("parent"))
     recorder.flush(5)
     collected.gate.clear()
@@ -189,7 +156,7 @@ def test_a_forked_child_starts_anew(recorder: Recorder, collected: Collected) ->
     assert [span.metadata["model"] for span in collected.spans] == ["parent", "busy"]
 
 
-def test_a_fork_finds_the_writer_at_rest(recorder: Recorder, collected: Collected) -> None:
+def test_a_fork_finds_the_writer_at_rest(recorder: Recorder, collected: Gated) -> None:
     recorder.put(Observed("before"))
     child = os.fork()
     if child == 0:

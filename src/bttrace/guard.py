@@ -38,10 +38,6 @@ def strict() -> bool:
     return os.environ.get("BTTRACE_STRICT", "").strip().lower() in ("1", "true", "yes", "y", "on")
 
 
-def _leave_out(_fault: Exception) -> None:
-    """Says nothing of it: what is said would fail again."""
-
-
 def say(message: str, *, level: str = "warning") -> None:
     """Logs a line through the `bttrace` logger. Never raises, whatever handlers it has."""
     speech.speak(lambda: _logged(level, message))
@@ -50,7 +46,7 @@ def say(message: str, *, level: str = "warning") -> None:
 def _log(level: str, message: str) -> None:
     from . import log
 
-    clean = guarded(log.clean, retires=False, theirs=_leave_out)(message)
+    clean = guarded(log.clean, retires=False, theirs=_ignore)(message)
     log.say(level, clean or "a line is left out, because its secrets could not be replaced.")
 
 
@@ -123,7 +119,11 @@ def guarded(
 
 
 def _ignore(_fault: Exception) -> None:
-    """Takes what a handler of the application's raises, or an import when the interpreter is going down."""
+    """Says nothing of what fails while something is said.
+
+    A handler of the application's, an import when the interpreter is going down, our own cleaning: to
+    say it would fail again.
+    """
 
 
 _logged = guarded(_log, retires=False, theirs=_ignore)

@@ -99,9 +99,8 @@ class Session:
         """Gives what traces; wires everything when the first module is there to be patched."""
         from .wiring import Parts, Wiring
 
-        with self._locks.setdefault(
-            os.getpid(), allocate_lock()
-        ):  # two of them can be imported in two threads at once
+        # Two of them can be imported in two threads at once.
+        with self._locks.setdefault(os.getpid(), allocate_lock()):
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
         return self.wiring

@@ -20,7 +20,7 @@ from .trees import Trees
 
 
 class Writing:
-    """Makes spans of observations and hands them to the sinks. All but `flush` is for the writer thread."""
+    """Makes spans of observations and hands them to the sinks. For the writer thread."""
 
     def __init__(
         self, sinks: Sequence[Sink], style: Style, clock: Clock, ids: Ids, screens: Sequence[Screen] = ()

@@ -24,11 +24,6 @@ _SETTLED = object()  # in the place of an input that is not kept, because it cha
 _MOST = 2000  # spans that are kept, because something may still come of them
 
 
-def is_imported() -> bool:
-    """Tells whether the application has imported braintrust."""
-    return "braintrust" in sys.modules
-
-
 def current_parent() -> Any:
     """Gives the application's own braintrust span that is current here; `None` without one."""
     braintrust = sys.modules.get("braintrust")

@@ -56,21 +56,17 @@ class BraintrustApi:
 
     def prepare(self, deadline: float) -> None:
         """Finds out what an insert needs to know."""
-        self._project(deadline)
+        self.project(deadline)
         self._api(deadline)
 
     def insert(self, events: Sequence[bytes], deadline: float) -> int:
         """Inserts encoded log rows; gives how many the API confirmed."""
-        project = self._project(deadline)
+        project = self.project(deadline)
         body = b'{"events":[' + b",".join(events) + b"]}"
         path = f"/v1/project_logs/{quote(project, safe='')}/insert"
         answer = self._request("POST", self._api(deadline), path, deadline, body)
         row_ids = answer.get("row_ids")
         return len(row_ids) if isinstance(row_ids, list) else len(events)
-
-    def project(self, deadline: float) -> str:
-        """Gives the id of the project, which is looked up, or made, if it is not known yet."""
-        return self._project(deadline)
 
     def signed(self, reference: Json, deadline: float) -> tuple[str, dict[str, str]]:
         """Announces an attachment; gives the address that takes its bytes, and the headers to send there."""
@@ -138,7 +134,8 @@ class BraintrustApi:
             )
         return named[0]
 
-    def _project(self, deadline: float) -> str:
+    def project(self, deadline: float) -> str:
+        """Gives the id of the project, which is looked up, or made, if it is not known yet."""
         if self.project_id is None:
             self.project_id = self._project_by_name(deadline)
         return self.project_id

@@ -54,9 +54,8 @@ class Delivery:
         self._inserts = 0  # that went well
         self._closed = False
         self._parted = Event()  # all was kept after a refusal, and that was said
-        self._doubted: dict[
-            str, int
-        ] = {}  # rows that were too large though small, and the inserts until then
+        # Rows that were too large though small, and the inserts until then.
+        self._doubted: dict[str, int] = {}
         self._api: BraintrustApi | None = None
         self._is_new = False  # and nothing is known of the project
         self._courier = Courier(

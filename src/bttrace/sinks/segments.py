@@ -16,6 +16,7 @@ from typing import Literal
 
 from ..encode import encoded
 from ..model import Json
+from ..values import text
 
 SUFFIX = ".jsonl"
 ROWS = 500  # of a segment
@@ -138,8 +139,8 @@ class Loaded:
         for line in path.read_bytes().splitlines():
             parsed = _parsed(line)
             if parsed is not None and "bttrace_spool" in parsed:
-                self.project_id = _text(parsed.get("project_id"))
-                self.project_name = _text(parsed.get("project_name"))
+                self.project_id = text(parsed.get("project_id"))
+                self.project_name = text(parsed.get("project_name"))
             elif parsed is None or not isinstance(identity := parsed.get("id"), str):
                 self.damaged += 1
             elif identity not in skipped:
@@ -183,7 +184,3 @@ def _parsed(line: bytes) -> Json | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -13,7 +13,6 @@ from ...values import at, field, items, json_object, objects, own, text
 
 _USER = "user"
 _MODEL = "assistant"
-_SYSTEM = ("system", "developer")
 
 
 class ChatConversation:
