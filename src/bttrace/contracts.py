@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
+from .correlation import Correlation
 from .executions import Execution
 from .model import Caller, Endpoint, Facts, Json, Span
 
@@ -64,6 +65,10 @@ class Ended(Protocol):
     @property
     def within(self) -> Execution | None:
         """Gives the observed execution that it happened in, if any."""
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """Gives what was said around it, if anything."""
 
     def facts(self) -> Facts | None:
         """Gives what is known of it, if it is worth a span. Called once, on the writer thread."""

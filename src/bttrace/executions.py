@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Any, Literal
 
+from .correlation import Correlation
 from .evidence import Return
 
 Kind = Literal["tool", "workflow", "task"]
@@ -24,9 +25,9 @@ class Execution:
     was found by its name, not declared, counts only if a model asked for it; `asked_by` is then
     the call whose answer did, or a tuple of those whose may have. `within` is the execution
     around it, `parent` the application's own braintrust span. One that hands the conversation over
-    does so to the `delegate` of that name. `details` are metadata of its end. `placed` is set by the
-    writer, as soon as it is known where its span stands; where that is `awaited`, the writer
-    releases the lock then. `current` is what was made the parent, for braintrust, of what the
+    does so to the `delegate` of that name. `correlation` is what was said around it. `details` are metadata
+    of its end. `placed` is set by the writer, as soon as it is known where its span stands; where
+    that is `awaited`, the writer releases the lock then. `current` is what was made the parent, for braintrust, of what the
     application traces inside. Of one that `is_dropped`, the beginning or the end never reached the writer.
     One that `is_hidden` runs where nothing is traced: nothing is told of it.
     """
@@ -37,6 +38,7 @@ class Execution:
         "awaited",
         "call_id",
         "caller",
+        "correlation",
         "current",
         "delegate",
         "details",
@@ -79,6 +81,7 @@ class Execution:
         self.error: tuple[str, str] | None = None
         self.within: Execution | None = None
         self.parent: Any = None
+        self.correlation: Correlation | None = None
         self.caller: tuple[CodeType, int] | None = None
         self.details: dict[str, object] = {}
         self.placed: Any = None

@@ -20,6 +20,7 @@ from . import children, forks
 from .backlog import BEGUN, HEAVIEST, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
 from .clock import Clock, Ids
 from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
+from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .exits import Exit
 from .guard import AT_TIMES, say_at_times
@@ -47,13 +48,14 @@ class Recorder:
         ids: Ids,
         exit_timeout: float,
         screens: Sequence[Screen] = (),
+        correlation: Correlation = NOTHING,
     ) -> None:
         self.clock = clock
         self.active = True
         self.is_idle = True  # no call has begun yet
         self.sinks = tuple(sinks)
         self.promptness: Promptness | None = None
-        self._writing = Writing(sinks, style, clock, ids, screens)
+        self._writing = Writing(sinks, style, clock, ids, screens, correlation)
         self._is_ready = False
         self._leaves_as_child = False
         self._taken = 0

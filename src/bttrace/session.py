@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from .correlated import Correlated
     from .extensions import Extensions
     from .model import Provider
     from .report import Status
@@ -34,6 +35,7 @@ class Session:
     def __init__(self, settings: config.Config, parts: Parts | None) -> None:
         self.settings = settings
         self.wiring: Wiring | None = None
+        self.carries = False
         self._parts = parts
         self._extensions: Extensions | None = None
         self._locks: dict[int, LockType] = {}  # by process: a child's must not be one that its parent holds
@@ -103,7 +105,15 @@ class Session:
         with self._locks.setdefault(os.getpid(), allocate_lock()):
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
+                if self.carries:
+                    self.wiring.carry()
         return self.wiring
+
+    def carry(self) -> None:
+        """Takes it that the application has said what is around its calls, in pools of threads too."""
+        self.carries = True
+        if self.wiring is not None:
+            self.wiring.carry()
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
@@ -175,6 +185,19 @@ def _flush(timeout: float) -> bool:
     return wiring.recorder.flush(seconds) if seconds else wiring.recorder.has_delivered
 
 
+def _carry() -> None:
+    if _session is not None and not _session.carries:
+        _session.carry()
+
+
+def context(session_id: object, user_id: object, tags: object, metadata: object) -> Correlated:
+    """Gives a block in which what begins has a correlation. See `bttrace.context`."""
+    from .correlated import Correlated, given
+
+    return Correlated(given(session_id, user_id, tags, metadata), carry)
+
+
+carry = guarded(_carry)
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
 _ended = guarded(Session.end)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from .correlation import NOTHING, Correlation
 from .media import attached
 from .model import Caller, Facts, Json, Metric, Span
 from .values import at, json_object, number, objects, text
@@ -50,8 +51,8 @@ class Style:
     environment: Json | None = None
 
 
-def generation(facts: Facts, place: Place, style: Style) -> Span:
-    """Gives the span of one call."""
+def generation(facts: Facts, place: Place, style: Style, correlation: Correlation = NOTHING) -> Span:
+    """Gives the span of one call; `correlation` is what was said around it."""
     said = style.capture_content
     endpoint = facts.endpoint
     model = text(facts.response.get("model")) or text(facts.request.get("model"))
@@ -66,9 +67,10 @@ def generation(facts: Facts, place: Place, style: Style) -> Span:
         input=attached(endpoint.input(facts.request)) if said else None,
         output=attached(_output(facts)) if said else None,
         error=_error(facts, said=said),
-        metadata=_metadata(facts, model, said=said),
+        metadata=correlated(_metadata(facts, model, said=said), correlation),
         metrics=_metrics(facts, style),
         context=context(facts.sdk, facts.caller, style),
+        tags=correlation.tags,
     )
 
 
@@ -165,7 +167,14 @@ def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
     found["stream_end"] = facts.stream_end
     if facts.time_to_first_text != facts.time_to_first_token:  # one that is the same says nothing more
         found["time_to_first_text"] = facts.time_to_first_text
-    return {name: value for name, value in found.items() if value is not None}
+    return found
+
+
+def correlated(metadata: Json, correlation: Correlation) -> Json:
+    """Gives a span's metadata with what was said around it, which replaces nothing that is known."""
+    found = {} if correlation is NOTHING else correlation.fields()
+    found.update((name, value) for name, value in metadata.items() if value is not None)
+    return found
 
 
 def _tool_names(tools: object) -> list[object]:

@@ -12,6 +12,7 @@ from weakref import ref
 
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Told
+from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
 from .model import Caller, Facts, Metric, Span
@@ -39,10 +40,13 @@ _COUNTS: frozenset[Metric] = frozenset(
 
 
 class Trees:
-    """Gives each span its place. For one thread: the writer's."""
+    """Gives each span its place; `correlation` is that of the whole process. For one thread: the writer's."""
 
-    def __init__(self, style: Style, clock: Clock, ids: Ids, write: Write) -> None:
+    def __init__(
+        self, style: Style, clock: Clock, ids: Ids, write: Write, correlation: Correlation = NOTHING
+    ) -> None:
         self._style = style
+        self._correlation = correlation
         self._clock = clock
         self._write = write
         self._ids = ids
@@ -96,7 +100,7 @@ class Trees:
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             self._enter(key, facts.started, asked, self._origin(ended, facts.caller))
         place, adopter = self._turns.place(key)
-        span = generation(facts, place, self._style)
+        span = generation(facts, place, self._style, self._correlated(ended))
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
@@ -184,17 +188,25 @@ class Trees:
                 self._turns.hear(key, max(at, facts.started), answer)
 
     def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
-        parent = ended.parent
-        within = ended.within
+        parent, within, correlation = ended.parent, ended.within, self._correlated(ended)
         if within is not None and (parent is within.parent or parent is within.current):
-            return Origin(within=within, caller=caller)
+            return Origin(within, caller=caller, correlation=correlation)
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
         if isinstance(root, str) and isinstance(above, str):
-            return Origin(within=None, root_span_id=root, span_id=above, adopter=parent, caller=caller)
+            return Origin(None, root, above, parent, caller, correlation)
+        if within is None and correlation.parent is not None:
+            remote = correlation.parent
+            return Origin(None, remote.root_span_id, remote.span_id, None, caller, correlation)
         if within is None and self._root is not None:
             # In a forked child the execution is not known, and neither is it when it has ended: its place is.
-            return Origin(self._root_key, self._root.root_span_id, self._root.span_id, caller=caller)
-        return Origin(within=within, caller=caller)
+            root, above = self._root.root_span_id, self._root.span_id
+            return Origin(self._root_key, root, above, None, caller, correlation)
+        return Origin(within, caller=caller, correlation=correlation)
+
+    def _correlated(self, ended: Ended | Execution) -> Correlation:
+        """Gives what is said around something, in the application's code and for the whole process."""
+        said = ended.correlation
+        return self._correlation if said is None else said.within(self._correlation)
 
     # Writing.
 

@@ -22,6 +22,7 @@ from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink
+from .correlation import Correlation
 from .environment import environment, freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
@@ -79,6 +80,7 @@ class Wiring:
             parts.ids or RandomIds(),
             settings.exit_timeout,
             _screens(settings, self.sampling),
+            Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
         )
         if freezes(os.environ):
             from .serverless import Haste
@@ -87,6 +89,7 @@ class Wiring:
         self.seams: dict[str, Seam] = {}
         self._connections: dict[str, Connections] = {}
         self._hook = hook
+        self._carries = False
         self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
         to_braintrust = "braintrust" in settings.exporters
@@ -103,11 +106,19 @@ class Wiring:
         if settings.tools:
             guarded(self.declared.look)()
         if settings.workflows or settings.tasks:
-            hook.watch("concurrent.futures.thread", self.workflows.carry)
+            self.carry()
         if workflow := run_workflow(os.environ):
             from .seams.runs import RunRoot
 
             RunRoot(workflow, self.recorder, self.executions).begin()
+
+    def carry(self) -> None:
+        """Lets what is handed to pools of threads run in what is around it, from now on."""
+        if not self._carries:
+            self._carries = True
+            from .seams.carrying import patch
+
+            self._hook.watch("concurrent.futures.thread", lambda pools: patch(pools, self._ledger))
 
     @cached_property
     def tools(self) -> Tools:

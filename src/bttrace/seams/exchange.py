@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..clock import Clock
 from ..contracts import Opening
+from ..correlation import Correlation
 from ..executions import Execution
 from ..model import Caller, Connection, Facts, Fold, Json, StreamEnd
 from ..values import json_object, plain, text
@@ -24,11 +25,15 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the application was: its own braintrust span, its frame, and whether nothing is traced there."""
+    """Where the application was: its own braintrust span, its frame, what was around it.
+
+    `is_suppressed` tells that nothing is traced there.
+    """
 
     parent: object | None = None
     caller: Caller | None = None
     within: Execution | None = None
+    correlation: Correlation | None = None
     is_suppressed: bool = False
 
 
@@ -70,6 +75,11 @@ class Exchange:
     def within(self) -> Execution | None:
         """Gives the observed execution that it asked in, if any."""
         return self.origin.within
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """Gives what was said around, if anything."""
+        return self.origin.correlation
 
     def add(self, reading: int, event: Json) -> None:
         """Takes an event of the response."""

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..backlog import ITEM
 from ..contracts import Neighbours
+from ..correlated import current
 from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind
 from ..fitting import fits
 from ..guard import guarded
 from ..native import allocate_lock
 from ..record import Recorder
-from ..suppression import SUPPRESSED, is_suppressed
+from ..suppression import is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshots, weighed
 
 if TYPE_CHECKING:
     from ..registries.row import Gate
-    from ..suppression import Within
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
@@ -163,6 +163,7 @@ class Executions:
             recorder.begin(execution)
             return None
         execution.within = outer
+        execution.correlation = current()
         execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
         if self._neighbours.awaits(execution):
@@ -210,24 +211,6 @@ class Executions:
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
         finally:
             self._put(execution)
-
-
-def carried(
-    here: tuple[Execution | None, Within | None], function: Callable[..., Any], /, *args: Any, **kwargs: Any
-) -> Any:
-    """Calls a function, in another thread, in the execution and the suppression that `here` told."""
-    tokens = EXECUTING.set(here[0]), SUPPRESSED.set(here[1])
-    try:
-        return function(*args, **kwargs)
-    finally:
-        EXECUTING.reset(tokens[0])
-        SUPPRESSED.reset(tokens[1])
-
-
-def here() -> tuple[Execution | None, Within | None] | None:
-    """Gives what the application's code runs in; `None` when that is nothing."""
-    found = EXECUTING.get(), SUPPRESSED.get()
-    return None if found == (None, None) else found
 
 
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:

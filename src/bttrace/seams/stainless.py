@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from ..contracts import Neighbours
+from ..correlated import current
 from ..executions import EXECUTING
 from ..guard import guarded
 from ..model import Provider
@@ -205,6 +206,7 @@ class Seam:
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
         call.within = EXECUTING.get()
+        call.correlation = current()
         if endpoint.conversation is not None:
             body = getattr(options, "json_data", None)
             call.offers = type(body) is dict and any(body.get(name) for name in _OFFERS)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from ..contracts import Opening
+from ..correlation import Correlation
 from ..executions import Execution
 from ..model import Caller, Connection, Facts, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
@@ -30,9 +31,9 @@ _LIMIT = 10_000  # messages that are held when the writer does not come; beyond 
 _LIMIT_BYTES = 8 * 2**20
 _NOTICE = 0  # what the recorder is given weighs nothing: the messages are here
 
-Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None]
-"""The application's braintrust span, its frame, and the execution that it is in."""
-UNSEEN: Seen = (None, None, None)
+Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None, Correlation | None]
+"""The application's braintrust span, its frame, the execution that it is in, and what was said around it."""
+UNSEEN: Seen = (None, None, None, None)
 """In its place, where nothing is traced."""
 _Way = Literal["sent", "unsent", "received", "left"]
 
@@ -55,6 +56,7 @@ class Traffic:
 
     parent = None
     within = None
+    correlation = None
 
     def __init__(
         self, kind: Connection, provider: Provider, recorder: Recorder, address: tuple[str, str]
@@ -178,4 +180,4 @@ def _event(message: str | bytes | Json) -> Json:
 def _origin(seen: Seen | None) -> Origin:
     if seen is None:
         return Origin()
-    return Origin(seen[0], Caller.of(seen[1]), seen[2], seen is UNSEEN)
+    return Origin(seen[0], Caller.of(seen[1]), seen[2], seen[3], seen is UNSEEN)

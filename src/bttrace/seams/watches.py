@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from ..contracts import Neighbours
+from ..correlated import current
 from ..executions import EXECUTING
 from ..guard import guarded
 from ..model import Json, Provider
@@ -115,7 +116,7 @@ class Watches:
         if is_suppressed():
             return UNSEEN
         caller, wrapper = caller_and_wrapper(self.libraries, self._neighbours.wrappers)
-        return self._neighbours.parent(wrapper), caller, EXECUTING.get()
+        return self._neighbours.parent(wrapper), caller, EXECUTING.get(), current()
 
     def _go(self, identity: int) -> None:
         """Ends what is open on a connection that was collected."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..correlation import NOTHING, Correlation
 from ..evidence import Answer, Compaction, Return
 from ..model import Caller, Metric
 from .steps import Kind
@@ -15,13 +16,17 @@ Failure = Literal["failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where something began: within an execution, by its key, and in the application's own span, if any."""
+    """Where something began: within an execution, by its key, and in the application's own span, if any.
+
+    `correlation` is what was said around it.
+    """
 
     within: object = None
     root_span_id: str | None = None
     span_id: str | None = None
     adopter: object = None
     caller: Caller | None = None
+    correlation: Correlation = NOTHING
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -51,7 +51,9 @@ class Runs:
             place, adopter = self._places.beneath(act)
         name = f"tool.call ({run.name})" if run.kind == "tool" else f"{run.kind}:{run.name}"
         step = Step(place, run.kind, name, at, adopter, input=run.arguments, caller=origin.caller)
-        if run.kind == "tool":
+        if run.kind != "tool":
+            step.correlation = origin.correlation
+        else:
             step.metadata = {"tool_name": run.name, "tool_call_id": run.call_id, "timing": "observed"}
         if pending is not None:
             step.input = pending.asking.arguments

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from ..correlation import NOTHING, Correlation
 from ..evidence import Compaction
 from ..media import attached
 from ..model import Caller, Json, Metric, Span, SpanType
-from ..shape import Place, Style, context, timestamp
+from ..shape import Place, Style, context, correlated, timestamp
 
 Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction"]
 _TYPES: Mapping[Kind, SpanType] = {"tool": "tool"}
@@ -47,7 +48,7 @@ class Step:
     """One step. Times are seconds since the epoch; `ended` is `None` while it is open.
 
     `said` tells that input and output are content, which may not be recorded. `adopter` is the
-    application's own span in which the whole trace hangs, if any.
+    application's own span in which the whole trace hangs, if any; `correlation` is told of with it.
     """
 
     place: Place
@@ -61,6 +62,7 @@ class Step:
     error: str | None = None
     metadata: Json = field(default_factory=dict)
     caller: Caller | None = None
+    correlation: Correlation = NOTHING
     origin: str = "turns"
     is_sent: bool = False
 
@@ -95,9 +97,10 @@ class Step:
             input=attached(self.input) if said or self.kind == "act" else None,
             output=attached(self.output) if said else _without_content(self.output, self.kind),
             error=_error(self.error, said=said),
-            metadata={name: value for name, value in self.metadata.items() if value is not None},
+            metadata=correlated(self.metadata, self.correlation),
             metrics=metrics,
             context=context(self.origin, self.caller, style),
+            tags=self.correlation.tags,
             merges=self.is_sent,
         )
 

@@ -247,10 +247,11 @@ class Turns:
     def _opened(self, at: float, asked: Asked, origin: Origin) -> Turn:
         place, adopter = self._runs.place(origin, at, asked.prompt)
         step = Step(place, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
+        step.correlation = origin.correlation
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
         turn.weight += weight(turn.prompt)
         turn.within = origin.within
-        turn.session = self._memory.session(asked) or place.root_span_id
+        turn.session = self._memory.session(asked) or origin.correlation.session_id or place.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
         self._places.note(step)
@@ -290,7 +291,8 @@ class Turns:
         else:
             place, adopter = self._runs.place(origin, at, None)
         step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
-        step.metadata["session_id"] = self._memory.session(asked) if turn is None else turn.session
+        known = self._memory.session(asked) or origin.correlation.session_id
+        step.metadata["session_id"] = known if turn is None else turn.session
         self._places.note(step)
         place, adopter = self._places.beneath(step)
         return _Generation(None, None, place, adopter, origin.within, compaction=step)
