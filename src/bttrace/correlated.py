@@ -40,7 +40,8 @@ class Given:
         if isinstance(tags, str):
             tags = (tags,)
         elif tags is not None and not isinstance(tags, bytes):
-            tags = _listed(tags) or tags
+            listed = _listed(tags)
+            tags = tags if listed is None else listed
         self._tags = tags
         self._metadata = metadata
 
