@@ -278,7 +278,7 @@ def test_an_asynchronous_generator_closed_by_another_task(aclient: Any) -> None:
             generator = inside()
             await anext(generator)
             with bttrace.context(session_id="s"):
-                await asyncio.create_task(generator.aclose())  # type: ignore[arg-type]
+                await asyncio.create_task(generator.aclose())
                 await ask(aclient, f"in the block, {number}")
         await ask(aclient, "after")
 
@@ -382,10 +382,11 @@ ONCE: Asked = [("call_1", "search", {"q": "otters", "limit": 2})]
 def test_a_tool_and_the_model_that_is_asked_in_it(provider: ProviderServer, unscripted: Any) -> None:
     """A tool tells of it where it is the whole trace; in a turn, the turn does."""
     script(provider, CHAT, ONCE)
-    search = by_dict.TOOLS["search"]
+    original = by_dict.TOOLS["search"]
     with capture(tools="tests.dispatch.by_dict:TOOLS", discover_tools=False) as captured:
+        search: Any = by_dict.TOOLS["search"]
         with block():
-            by_dict.TOOLS["search"](q="newts", limit=1)
+            search(q="newts", limit=1)
             conversation = Conversation(unscripted)
             [(call_id, name, arguments)] = conversation.ask()
             conversation.bring(call_id, by_dict.TOOLS[name](**arguments))
@@ -393,7 +394,7 @@ def test_a_tool_and_the_model_that_is_asked_in_it(provider: ProviderServer, unsc
         alone, within = [row for row in captured.rows if row["span_attributes"]["type"] == "tool"]
         assert (about(alone), alone.get("span_parents")) == ((ABOUT, ["one", "two"]), None)
         assert (about(within), len(within["span_parents"])) == (({}, None), 1)
-    assert by_dict.TOOLS["search"] is search
+    assert by_dict.TOOLS["search"] is original
 
 
 # A process with no session, with one that comes later, and the cost.

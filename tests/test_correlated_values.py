@@ -140,11 +140,12 @@ def test_tags_without_end_do_not_hold_the_application_up(client: Any) -> None:
 
 
 def test_it_is_told_as_it_was_when_the_block_was_made(client: Any) -> None:
-    tags, metadata = ["t"], {"team": ["search"], "of": {"size": 3}}
+    tags: Any = ["t"]
+    metadata: Any = {"team": ["search"], "of": {"size": 3}}
     with capture() as captured:
         with bttrace.context(tags=tags, metadata=metadata):
             tags.append("later")
-            metadata["team"].append("later")  # type: ignore[union-attr]
+            metadata["team"].append("later")
             metadata["later"] = []
             ask(client, "hi")
         row = only(captured)
@@ -164,7 +165,8 @@ def test_metadata_of_any_kind_is_told_as_far_as_json_has_it(client: Any) -> None
     loop: list[Any] = []
     loop.append(loop)
     with capture() as captured:
-        with bttrace.context(metadata={"nan": float("nan"), "loop": loop, "any": Exploding(), 7: "seven"}):
+        odd: Any = {"nan": float("nan"), "loop": loop, "any": Exploding(), 7: "seven"}
+        with bttrace.context(metadata=odd):
             ask(client, "hi")
         metadata = only(captured)["metadata"]
         assert (metadata["nan"], metadata["7"]) == (None, "seven")
