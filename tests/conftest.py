@@ -16,6 +16,7 @@ from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.machines import Machine
+from tests.patience import SECONDS
 from tests.sinks import Sinks
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
@@ -58,7 +59,8 @@ def machine(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path
 
 
 @pytest.fixture
-def sinks(braintrust_api: BraintrustServer) -> Iterator[Sinks]:
+def sinks(braintrust_api: BraintrustServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sinks]:
+    monkeypatch.setattr("bttrace.sinks.braintrust._ESTATE_TIMEOUT", SECONDS)  # a busy machine takes long
     made = Sinks(braintrust_api)
     yield made
     made.close()
