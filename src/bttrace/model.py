@@ -302,10 +302,10 @@ class Span:
         return {name: value for name, value in row.items() if value is not None}
 
     def priced_row(self) -> Json:
-        """Gives the row with what was computed of its cost, for readers who put no prices on tokens themselves.
+        """Gives the row with what was computed of its cost, for readers who put no prices on tokens.
 
-        Braintrust does: its row would have a second, maybe contradictory estimate. As with counts,
-        sums stand in the metadata.
+        Braintrust does so itself: with this row it would have a second, maybe contradictory estimate.
+        As with counts, sums stand in the metadata.
         """
         row = self.row()
         if self.cost is None or isnan(self.cost):

@@ -174,7 +174,7 @@ def _covers(prices: Mapping[str, object], counts: Mapping[str, int]) -> bool:
 
 
 def _has(price: Any, variants: Mapping[str, str]) -> bool:
-    """Tells whether the model that was found has such variants; without, the table takes its standard prices."""
+    """Tells whether the model has such variants; without, the table takes the standard prices."""
     if not variants:
         return True
     own = any(model is price.model for model in price.provider.models)

@@ -1,6 +1,7 @@
 """On which terms Anthropic, and the clouds that serve its models, bill a message. PURE.
 
-Source: Anthropic's price list, and anthropic 2.11 (`types/beta/beta_usage.py`, `beta_server_tool_use_block.py`).
+Source: Anthropic's price list, and anthropic 2.11 (`types/beta/beta_usage.py` and
+`beta_server_tool_use_block.py`).
 What is not known here has no terms: then no price is put on it.
 """
 

@@ -34,7 +34,7 @@ _PARTS = {
 
 
 def chat_terms(request: Json, response: Json) -> Terms | None:
-    """Gives the terms of a chat completion; none of one that searched the web, which is billed by the search."""
+    """Gives the terms of a chat completion; none of one that could search, which is billed by the search."""
     model = text(response.get("model")) or text(request.get("model")) or ""
     if "-search-" in model or request.get("web_search_options") is not None:
         return None
