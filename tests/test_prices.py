@@ -17,9 +17,12 @@ import pytest
 
 from bttrace.testing import ManualClock, capture
 from tests.apis import CHAT, MESSAGES, RESPONSES, only
+from tests.dialogues import answering, begun, done, read, said
+from tests.dialogues import client as websocket_client
 from tests.elsewhere import ToLoopback
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
+from tests.loopback.websocket import WebsocketServer
 
 pytest.importorskip("genai_prices")
 
@@ -304,7 +307,7 @@ each_bill = pytest.mark.parametrize("bill", BILLS, ids=repr)
 def metrics(bill: Bill, provider: ProviderServer, **options: Any) -> dict[str, Any]:
     provider.reply(bill.reply)
     clock = ManualClock(bill.at)
-    with capture(clock=clock, prices=True, **options) as captured, bill.client(provider) as client:
+    with capture(clock=clock, **{"prices": True, **options}) as captured, bill.client(provider) as client:
         answer = bill.ask(client)
         for _ in answer if isinstance(answer, (openai.Stream, anthropic.Stream)) else ():
             pass
@@ -316,14 +319,6 @@ def metrics(bill: Bill, provider: ProviderServer, **options: Any) -> dict[str, A
 def test_a_call_costs_what_its_provider_bills(bill: Bill, provider: ProviderServer) -> None:
     assert bill.millionths / 1e6 == pytest.approx(bill.dollars, rel=1e-12)
     assert metrics(bill, provider)["estimated_cost"] == pytest.approx(bill.dollars, rel=1e-9)
-
-
-@each_bill
-def test_nothing_is_computed_when_it_is_switched_off(bill: Bill, provider: ProviderServer) -> None:
-    provider.reply(bill.reply)
-    with capture(prices=False) as captured, bill.client(provider) as client:
-        bill.ask(client)
-        assert "estimated_cost" not in only(captured)["metrics"]
 
 
 def test_the_bills_are_of_ten_models_and_five_providers() -> None:
@@ -357,3 +352,43 @@ def test_a_stream_costs_the_same(bill: Bill, span_names: str, provider: Provider
     """Under Braintrust's names, a span has either the whole of what was written to a cache or its parts."""
     found = metrics(bill, provider, span_names=span_names)
     assert found["estimated_cost"] == pytest.approx(bill.dollars, rel=1e-9)
+
+
+def test_nothing_is_computed_when_it_is_switched_off(provider: ProviderServer) -> None:
+    assert "estimated_cost" not in metrics(BILLS[0], provider, prices=False)
+
+
+def test_a_spoken_response_costs_what_was_heard_said_and_cached_of_each() -> None:
+    """OpenAI, gpt-realtime: $4 for text and $32 for sound, $0.40 for either that is cached, $16 and $64 for what it says."""
+    heard = {"text_tokens": 119, "audio_tokens": 1_000, "cached_tokens": 832}
+    cached = {"text_tokens": 64, "audio_tokens": 768}
+    usage = {
+        "total_tokens": 1_419,
+        "input_tokens": 1_119,
+        "output_tokens": 300,
+        "input_token_details": {**heard, "cached_tokens_details": cached},
+        "output_token_details": {"text_tokens": 60, "audio_tokens": 240},
+    }
+    millionths = (119 - 64) * 4 + (1_000 - 768) * 32 + (64 + 768) * 0.40 + 60 * 16 + 240 * 64
+    assert millionths == pytest.approx(24_296.8)
+    assert spoken(usage)["estimated_cost"] == pytest.approx(0.024_296_8)
+    untold = {**usage, "input_token_details": heard}
+    assert "estimated_cost" not in spoken(untold)
+
+
+def spoken(usage: dict[str, Any]) -> dict[str, Any]:
+    """Gives the metrics of a Realtime response that tells this of its tokens."""
+    answer = [
+        begun("resp_1"),
+        done("resp_1", said("item", "Hello.", "assistant", "output_text"), usage=usage),
+    ]
+    with (
+        WebsocketServer(answering(answer)) as server,
+        capture(clock=ManualClock(AT), prices=True) as captured,
+        websocket_client(server).realtime.connect(model="gpt-realtime") as connection,
+    ):
+        read(connection, "conversation.item.added")
+        connection.response.create()
+        read(connection)
+        found: dict[str, Any] = only(captured)["metrics"]
+    return found

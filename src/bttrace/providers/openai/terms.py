@@ -54,8 +54,15 @@ def response_terms(request: Json, response: Json) -> Terms | None:
     return None if variants is None else Terms(variants)
 
 
-def realtime_terms(_request: Json, response: Json) -> Terms:
-    """Gives the terms of a Realtime response, with the parts of the prompt that have prices of their own."""
+def realtime_terms(_request: Json, response: Json) -> Terms | None:
+    """Gives the terms of a Realtime response, with the parts of the prompt that have prices of their own.
+
+    None of one that does not tell what of these was cached.
+    """
+    if number(at(response, f"{_HEARD}.cached_tokens")) and not at(
+        response, f"{_HEARD}.cached_tokens_details"
+    ):
+        return None
     return Terms(counts=_counted(response, _PARTS))
 
 
