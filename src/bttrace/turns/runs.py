@@ -51,9 +51,9 @@ class Runs:
             place, adopter = self._places.beneath(act)
         name = f"tool.call ({run.name})" if run.kind == "tool" else f"{run.kind}:{run.name}"
         step = Step(place, run.kind, name, at, adopter, input=run.arguments, caller=origin.caller)
-        if run.kind != "tool":
+        if run.kind != "tool" or not place.parents:
             step.correlation = origin.correlation
-        else:
+        if run.kind == "tool":
             step.metadata = {"tool_name": run.name, "tool_call_id": run.call_id, "timing": "observed"}
         if pending is not None:
             step.input = pending.asking.arguments
@@ -137,6 +137,7 @@ class Runs:
             return self._places.beneath(execution.step)
         if execution.task is None:
             execution.task = self._delegated(execution.step, at, prompt)
+            execution.task.correlation = origin.correlation
         return self._places.beneath(execution.task)
 
     def _delegated(self, tool: Step, at: float, prompt: object) -> Step:
