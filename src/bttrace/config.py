@@ -63,6 +63,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "user_id": ("BTTRACE_USER_ID", "user", None),
     "session_id": ("BTTRACE_SESSION_ID", "session", None),
     "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
+    "prices": ("BTTRACE_PRICES", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -103,6 +104,7 @@ class Config:
     user_id: str | None
     session_id: str | None
     discover_tools: bool
+    prices: bool
     log: str
     environment_type: str | None
     environment_name: str | None

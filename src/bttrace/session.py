@@ -224,6 +224,11 @@ disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)
 
 
+def wired() -> Wiring | None:
+    """Gives what traces in this process, once there is an SDK to be traced."""
+    return _session.wiring if _session is not None else None
+
+
 def status() -> Status:
     """Gives the session's status. See `bttrace.status`."""
     from .installed import is_installed, version

@@ -133,13 +133,13 @@ class Turns:
         generation = self._running.pop(key, None)
         if generation is None:
             return
-        self._runs.spend(generation.within, outcome.usage)
+        self._runs.spend(generation.within, outcome.usage, outcome.cost)
         if generation.compaction is not None:
             self._compacted(generation.compaction, at, outcome)
         if generation.turn is None or generation.iteration is None:
             return
         turn, iteration = generation.turn, generation.iteration
-        turn.spend(outcome.usage)
+        turn.spend(outcome.usage, outcome.cost)
         self._memory.touched(turn, at)
         iteration.take(answer, outcome.failure)
         if outcome.failure is None and iteration.is_last and not answer.asks:
