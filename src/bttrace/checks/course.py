@@ -120,7 +120,10 @@ class Course:
     def _direct(self) -> None:
         """Tells the trials that are ready what to do."""
         left = self._deadline - _LEAVING - time.monotonic()
-        for trial in [trial for trial in self._trials if trial.is_ready and not trial.is_told]:
+        for trial in [trial for trial in self._trials if trial.waits]:
+            if not trial.is_fit:
+                trial.tell("leave", 0)
+                continue
             self._sender = self._sender or trial
             if trial is not self._sender:
                 trial.tell("keep", left)

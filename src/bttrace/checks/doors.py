@@ -58,10 +58,8 @@ def hook_finding(started: Mapping[str, Any], *, enables: bool, off: bool) -> Fin
         why = f"PYTHONPATH names {gone[0]}, where there is none" if gone else "nothing here starts it"
         return found(_ABOUT, "not-on-path", f"not active in a Python that is started here: {why}")
     if started["flags"]:
-        flags = " ".join(started["flags"])
-        return found(
-            _ABOUT, "isolated", f"not active: Python is started with {flags}, and looks at no PYTHONPATH"
-        )
+        said = f"not active: Python is started with {started['flags'][0]}, and looks at no PYTHONPATH"
+        return found(_ABOUT, "isolated", said)
     if theirs and sites[0] == theirs[0]:
         return found(_ABOUT, "hidden", f"not active: {theirs[0]} stands before bttrace's own and hides it")
     return found(_ABOUT, "not-started", f"not active, though it is on PYTHONPATH: {started['reason']}")
