@@ -28,7 +28,8 @@ from .trials import Heard, Trial, begun
 
 _DEADLINE = 13.5  # seconds from the beginning until all is told, whatever does not answer
 _ASKING = 7.0  # of them, for what the account says
-_LEAVING = 0.7  # of them, for a child to say that there was no answer
+_CONFIRMING = 6.0  # seconds that Braintrust has to confirm the test trace
+_LEAVING = 0.7  # of those until the deadline, for a child to say that there was no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Course:
 
     def _direct(self) -> None:
         """Tells the trials that are ready what to do."""
-        left = self._deadline - _LEAVING - time.monotonic()
+        left = min(self._deadline - _LEAVING - time.monotonic(), _CONFIRMING)
         for trial in [trial for trial in self._trials if trial.waits]:
             if not trial.is_fit:
                 trial.tell("leave", 0)
