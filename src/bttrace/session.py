@@ -177,6 +177,10 @@ def _disable() -> None:
     if session is not None:
         _reason = "bttrace.disable() was called"
         _left_behind = _stop(session) or []
+        if session.settings.log != "warning":
+            from . import log
+
+            log.choose_level("notset")  # as it was
 
 
 def _flush(timeout: float) -> bool:
