@@ -26,6 +26,12 @@ def asked(request: Any) -> Json:
     return {**({"model": model} if model else {}), **parsed(content(request))[0]}
 
 
+def session(request: Any) -> str | None:
+    """Gives what a request's `x-session-id` header says: the one header of a request that is read."""
+    found = request.headers.get("x-session-id") if request is not None else None
+    return str(found) if found else None
+
+
 def content(message: Any) -> bytes:
     """Gives the body of a request or response; none when it was not read, or is a stream."""
     try:

@@ -37,7 +37,6 @@ EMBEDDINGS = Endpoint(
         "tokens": ("usage.total_tokens",),
         "estimated_cost": ("usage.cost",),
     },
-    parameters={"user_id": ("user",)},
 )
 
 ROWS = (EMBEDDINGS,)

@@ -70,7 +70,6 @@ GENERATIONS = Endpoint(
     parameters={
         "response_format": ("response_format",),
         "stream": ("stream",),
-        "user_id": ("user", "safety_identifier"),
     },
     is_first_token=is_first_token,
     fold=ImageFold,
@@ -94,7 +93,7 @@ VARIATIONS = replace(
     request_model="openai.types.ImageCreateVariationParams",
     chunk_model=None,
     input=given("image"),
-    parameters={"response_format": ("response_format",), "user_id": ("user",)},
+    parameters={"response_format": ("response_format",)},
 )
 
 ROWS = (GENERATIONS, EDITS, VARIATIONS)

@@ -93,8 +93,6 @@ RESPONSES = Endpoint(
         "reasoning": ("reasoning",),
         "service_tier": ("service_tier",),
         "stream": ("stream",),
-        "user_id": ("user", "safety_identifier"),
-        "session_id": ("session_id", "conversation.id", "conversation", "prompt_cache_key"),
     },
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
@@ -138,7 +136,7 @@ COMPACTED = Endpoint(
     input=with_instructions,
     output=("output",),
     usage=USAGE,
-    parameters={"service_tier": ("service_tier",), "session_id": ("prompt_cache_key",)},
+    parameters={"service_tier": ("service_tier",)},
     details={"response_id": "id"},
     conversation=CompactConversation(),
     compactions=compacted,
@@ -161,7 +159,6 @@ COUNTED = Endpoint(
         "tool_choice": ("tool_choice",),
         "parallel_tool_calls": ("parallel_tool_calls",),
         "reasoning": ("reasoning",),
-        "session_id": ("conversation.id", "conversation"),
     },
 )
 
