@@ -143,7 +143,7 @@ def _event(span: Span) -> dict[str, Any]:
 
 
 def _takes_tags() -> bool:
-    """Tells whether a span that hangs in another may have tags: braintrust 0.4.0 raises (`logger.py`), not 0.5."""
+    """Tells whether a span in another may have tags: braintrust 0.4.0 raises (`logger.py`), 0.5 does not."""
     version: str = getattr(sys.modules.get("braintrust.version"), "VERSION", "")
     found = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     return not found or found >= [0, 5]

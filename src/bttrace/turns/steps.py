@@ -51,6 +51,7 @@ class Step:
     `said` tells that input and output are content, which may not be recorded. `adopter` is the
     application's own span in which the whole trace hangs, if any; `correlation` is told of with it. Other
     processes may tell of one that `is_shared`.
+    `cost` is the sum of what its calls cost, as a span has it.
     """
 
     place: Place
@@ -65,9 +66,15 @@ class Step:
     metadata: Json = field(default_factory=dict)
     caller: Caller | None = None
     correlation: Correlation = NOTHING
+    cost: float | None = None
     origin: str = "turns"
     is_sent: bool = False
     is_shared: bool = False
+
+    def pay(self, cost: float | None) -> None:
+        """Adds what a call cost to the sum; with one that is not known, no sum is."""
+        if cost is not None:
+            self.cost = cost + (self.cost or 0)
 
     def sent(self) -> None:
         """Takes it that the step was written; of one that has ended, content is not kept any longer.
@@ -106,6 +113,7 @@ class Step:
             tags=self.correlation.tags,
             merges=self.is_sent,
             shared=self.is_shared,
+            cost=self.cost,
         )
 
 

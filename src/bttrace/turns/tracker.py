@@ -136,14 +136,14 @@ class Turns:
         generation = self._running.pop(key, None)
         if generation is None:
             return
-        self._runs.spend(generation.within, outcome.usage)
+        self._runs.spend(generation.within, outcome.usage, outcome.cost)
         self._traces.ended(generation.place, at)
         if generation.compaction is not None:
             self._compacted(generation.compaction, at, outcome)
         if generation.turn is None or generation.iteration is None:
             return
         turn, iteration = generation.turn, generation.iteration
-        turn.spend(outcome.usage)
+        turn.spend(outcome.usage, outcome.cost)
         self._memory.touched(turn, at)
         iteration.take(answer, outcome.failure)
         if outcome.failure is None and iteration.is_last and not answer.asks:
@@ -322,6 +322,8 @@ class Turns:
         else:
             place, adopter = self._runs.place(origin, at, None)
         step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
+        if not place.parents:
+            step.correlation = origin.correlation
         step.metadata["session_id"] = origin.correlation.session_id if turn is None else turn.session
         self._places.note(step)
         place, adopter = self._places.beneath(step)
