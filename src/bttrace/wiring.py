@@ -35,6 +35,7 @@ from .registries import REGISTRIES
 from .seams.calls import Call
 from .seams.coverage import not_covered
 from .seams.discovery import Discovery
+from .seams.entrances import FRAMEWORKS
 from .seams.executions import Executions
 from .seams.servers import MODULE, Servers
 from .seams.stainless import Seam
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from .sampling import Sampling
     from .seams.connections import Connections
     from .seams.declared import Declared
+    from .seams.frameworks import Frameworks
+    from .seams.incoming import Incoming
     from .seams.tools import Tools
     from .seams.workflows import Workflows
     from .sinks.local import JournalSink
@@ -103,6 +106,8 @@ class Wiring:
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
         self._settings = settings
         hook.watch(MODULE, Servers(self.recorder.leave, self._ledger).patch)
+        for module in FRAMEWORKS:
+            hook.watch(module, self._serve)
         if settings.tools:
             guarded(self.declared.look)()
         if settings.workflows or settings.tasks:
@@ -119,6 +124,38 @@ class Wiring:
             from .seams.carrying import patch
 
             self._hook.watch("concurrent.futures.thread", lambda pools: patch(pools, self._ledger))
+
+    def _serve(self, module: ModuleType) -> None:
+        """Patches a web framework, one of whose modules has been imported."""
+        self.carry()
+        self.frameworks.patch(module)
+
+    @cached_property
+    def incoming(self) -> Incoming:
+        """Gives what reads the headers that say where something comes from."""
+        from .seams.incoming import Incoming
+
+        return Incoming(self.project)
+
+    def project(self) -> Json:
+        """Gives the project that spans go to: `project_id` and `project_name`, as far as they are known."""
+        for sink in self.recorder.sinks:
+            project: Json | None = getattr(sink, "project", None)
+            if project is not None:
+                return project
+        settings = self._settings
+        return {
+            "project_id": settings.project_id,
+            "project_name": None if settings.project_id else settings.project,
+        }
+
+    @cached_property
+    def frameworks(self) -> Frameworks:
+        """Gives the web frameworks whose requests are traced."""
+        from .seams.frameworks import Frameworks
+        from .seams.requests import Requests
+
+        return Frameworks(Requests(self.executions, self.incoming), self._ledger)
 
     @cached_property
     def tools(self) -> Tools:

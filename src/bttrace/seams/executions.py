@@ -16,7 +16,7 @@ from ..backlog import ITEM
 from ..contracts import Neighbours
 from ..correlated import current
 from ..evidence import Return
-from ..executions import EXECUTING, Execution, Kind
+from ..executions import EXECUTING, Errand, Execution, Kind, around
 from ..fitting import fits
 from ..guard import guarded
 from ..native import allocate_lock
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..registries.row import Gate
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
+_LEFT_RUNNING = 600 * 10**9  # nanoseconds after its end in which something may still begin in an errand
+_NO_ARGUMENTS: Mapping[str, object] = {}
 
 Entered = tuple[Execution | None, Callable[[], object] | None]
 """The execution around one that was entered, and what else undoes that, if anything."""
@@ -37,7 +39,7 @@ Entered = tuple[Execution | None, Callable[[], object] | None]
 class Executions:
     """Begins and ends executions.
 
-    `begin`, `enter`, `leave`, `end` and `fail` never raise; `run` and `arun` do all around a
+    `begin`, `take`, `enter`, `leave`, `end` and `fail` never raise; `run` and `arun` do all around a
     call. With a gate, what the function gives and raises is read as that says.
     """
 
@@ -46,12 +48,14 @@ class Executions:
         self._neighbours = neighbours
         self.libraries = LIBRARIES
         self.begin = guarded(self._begin)
+        self.take = guarded(self._take)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
         self.enter = guarded(self._enter)
         self.leave = guarded(self._leave)
         self._entered = guarded(neighbours.enter)
         self._left = guarded(_undo)
+        self._found = guarded(self._find)
 
     def pass_over(self, folders: tuple[str, ...]) -> None:
         """Takes it that code in these folders only hands executions on, for the application."""
@@ -162,10 +166,10 @@ class Executions:
             execution.is_hidden = True
             recorder.begin(execution)
             return None
-        execution.within = outer
         execution.correlation = current()
         execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
+        execution.within = around(execution.parent)
         if self._neighbours.awaits(execution):
             execution.awaited = allocate_lock()
             execution.awaited.acquire()
@@ -174,8 +178,50 @@ class Executions:
             recorder.promptness.began(execution)
         return execution
 
+    def _take(self, errand: Errand) -> Execution | None:
+        """Gives a new, latent workflow that runs an errand; `None` for one that is only part of another."""
+        recorder = self._recorder
+        if not recorder.active or is_suppressed():
+            return None
+        outer = EXECUTING.get()
+        other = _errand_around(outer)
+        if other is not None and other.is_over:  # the server reads the next from its connection, in its context
+            outer = None
+        elif type(other) is type(errand) and not errand.nests:
+            return None
+        execution = Execution("workflow", "", _NO_ARGUMENTS, recorder.clock.now())
+        execution.errand, execution.found, execution.is_latent = errand, self._found, True
+        execution.within = outer
+        execution.correlation = current()
+        execution.parent = self._neighbours.parent(None)
+        return execution
+
+    def _find(self, execution: Execution, parent: object) -> Execution | None:
+        """Takes it that something begins in an execution; tells of it now, if it is latent."""
+        ended, recorder = execution.ended, self._recorder
+        if ended is not None and recorder.clock.now() - ended > _LEFT_RUNNING:
+            return None  # a worker that was started in it, and serves others by now
+        hangs_elsewhere = parent is not None and parent is not execution.parent
+        if not execution.is_latent or hangs_elsewhere or execution.errand is None:
+            return execution
+        execution.errand.tell(execution)
+        outer = execution.within
+        if outer is not None and outer.found is not None:
+            execution.within = outer.found(outer, execution.parent)
+        recorder.begin(execution)
+        if recorder.promptness is not None:
+            recorder.promptness.began(execution)
+        execution.is_latent = False
+        if execution.ended is not None:  # what it left running goes on
+            self._put(execution)
+        return execution
+
     def _put(self, execution: Execution, weight: int = ITEM) -> None:
-        """Queues an execution that has ended."""
+        """Queues an execution that has ended, unless nobody was told that it began."""
+        if execution.is_latent:
+            return
+        if execution.errand is not None:
+            execution.errand.tell(execution)
         promptness = self._recorder.promptness
         if promptness is None:
             self._recorder.put(execution, None, weight)
@@ -216,6 +262,15 @@ class Executions:
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
     """Gives what `arun` shall wait for, where the function was called already."""
     return awaitable
+
+
+def _errand_around(execution: Execution | None) -> Errand | None:
+    """Gives the innermost errand that code runs for."""
+    while execution is not None:
+        if execution.errand is not None:
+            return execution.errand
+        execution = execution.within
+    return None
 
 
 def _undo(leave: Callable[[], object]) -> None:

@@ -20,9 +20,10 @@ class Places:
 
     def outermost(self, origin: Origin) -> tuple[Place, object]:
         """Gives a new place in the application's own span, or of a trace of its own."""
-        if origin.root_span_id is None or origin.span_id is None:
+        parents = () if origin.span_id is None else (origin.span_id,)
+        if origin.root_span_id is None:
             return self._place(self._ids.trace(), ()), None
-        return self._place(origin.root_span_id, (origin.span_id,)), origin.adopter
+        return self._place(origin.root_span_id, parents), origin.adopter
 
     def _place(self, root: str, parents: tuple[str, ...]) -> Place:
         return Place(self._ids.row(), self._ids.span(), root, parents)
