@@ -6,6 +6,10 @@ what is sent, nor of what an answer means. A deadline is seconds of `time.monoto
 urllib3 bounds each reading from a socket, not their sum: a host that sends a byte every
 second would hold a thread for hours. So connections of ours take a timeout as that of
 everything it is for: of connecting with the TLS handshake, and of a whole answer.
+
+Where gevent has patched, it resolves a name on a pool of threads (26.9, `_socketcommon.py`
+and `threadpool.py`), which at the exit it can neither import nor start. So addresses are
+looked up and connected to as Python itself does it.
 """
 
 from __future__ import annotations
@@ -24,7 +28,9 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 
+from ..native import is_patched, original
 from ..worker import is_ours
 
 if TYPE_CHECKING:
@@ -108,14 +114,34 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         began = time.monotonic()
-        made = super()._new_conn()
+        made = self._native() if is_patched(socket, "getaddrinfo") else super()._new_conn()
         if self.timeout is not None:
             made.settimeout(max(self.timeout - (time.monotonic() - began), _LEAST))
         return made
 
+    def _native(self) -> socket.socket:
+        fault: OSError | None = None
+        try:
+            found = original(socket, "getaddrinfo")(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            for family, kind, protocol, _, address in found:
+                made: socket.socket = original(socket, "socket")(family, kind, protocol)
+                try:
+                    for option in self.socket_options or ():
+                        made.setsockopt(*option)
+                    made.settimeout(self.timeout)
+                    made.connect(address)
+                except OSError as refused:
+                    made.close()
+                    fault = refused
+                else:
+                    return made
+        except OSError as unknown:
+            fault = unknown
+        raise NewConnectionError(self, str(fault)) from fault
+
     def connect(self) -> None:
         super().connect()
-        if isinstance(self.sock, socket.socket):
+        if self.sock is not None:
             self.sock.settimeout(self.timeout)
 
 
