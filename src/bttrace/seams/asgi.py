@@ -10,80 +10,81 @@ Source: the ASGI specification 3.0, HTTP & WebSocket 2.5; uvicorn 0.54, starlett
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ..executions import Execution
+from ..executions import EXECUTING, Execution
 from ..guard import guarded
-from .requests import Request, Requests
+from .requests import FAILED, Request, Requests
 
-_FAILED = 500
 _SWITCHED = 101  # the status of a request that became a WebSocket
 _LAST = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Asgi:
-    """Wraps what is called with a scope, `receive` and `send`. `template(scope, root)` gives the route."""
+    """Wraps what is called with a scope, `receive` and `send`."""
 
-    def __init__(self, requests: Requests, template: Callable[[Any, str], str | None] | None = None) -> None:
+    def __init__(self, requests: Requests) -> None:
         self._requests = requests
-        self._template = template
         self._begun = guarded(self._begin)
         self._heard = guarded(self._hear)
         self._ended = guarded(requests.end)
         self._failed = guarded(requests.fail)
 
+    def headers(self, given: Any, name: str) -> list[str]:
+        """Gives the values of a header that stands in a scope."""
+        wanted = name.encode()
+        return [value.decode("latin-1") for key, value in given["headers"] if key.lower() == wanted]
+
+    def template(self, _request: Request) -> str | None:
+        """Knows none."""
+        return None
+
     def call(self, wrapped: Any, _app: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Calls an application."""
-        begun = self._begun(args)
-        return wrapped(*args, **kwargs) if begun is None else self._answered(wrapped, args, begun)
+        execution = self._begun(args)
+        return wrapped(*args, **kwargs) if execution is None else self._answered(wrapped, args, execution)
 
-    def _begin(self, args: tuple[Any, ...]) -> tuple[Request, Execution] | None:
+    def _begin(self, args: tuple[Any, ...]) -> Execution | None:
         scope = args[0] if len(args) == 3 else {}  # noqa: PLR2004 - anything else is not a request
         kind = scope.get("type")
-        if kind not in ("http", "websocket"):
-            return None
-        method = "WEBSOCKET" if kind == "websocket" else scope["method"]
-        begun = self._requests.begun(method, lambda name: _headers(scope, name))
-        if begun is not None and self._template is not None:
-            template, root = self._template, scope.get("root_path", "")
-            begun[0].template = lambda: template(scope, root)
-        return begun
+        if kind == "http":
+            return self._requests.begun(scope["method"], scope, scope.get("root_path", ""), self)
+        if kind == "websocket":
+            return self._requests.begun("WEBSOCKET", scope, scope.get("root_path", ""), self)
+        return None
 
-    async def _answered(self, wrapped: Any, args: tuple[Any, ...], begun: tuple[Request, Execution]) -> Any:
-        executions, (request, execution) = self._requests.executions, begun
+    async def _answered(self, wrapped: Any, args: tuple[Any, ...], execution: Execution) -> Any:
         scope, receive, own = args
         heard = self._heard
 
         async def send(message: Any) -> None:
-            heard(request, execution, message)
+            heard(execution, message)
             await own(message)
 
-        entered = executions.enter(execution)
+        outer = EXECUTING.get()
+        EXECUTING.set(execution)
         try:
             result = await wrapped(scope, receive, send)
         except BaseException as error:
-            self._failed(request, execution, error)
+            self._failed(execution, error)
             raise
         finally:
-            executions.leave(entered)
-        self._ended(request, execution)
+            EXECUTING.set(outer)
+        if execution.ended is None:
+            self._ended(execution)
         return result
 
-    def _hear(self, request: Request, execution: Execution, message: Any) -> None:
+    def _hear(self, execution: Execution, message: Any) -> None:
         """Takes a message that the application sends."""
+        request: Any = execution.errand
         kind = message["type"]
         if kind == "http.response.start":
             request.status = message["status"]
-        elif kind in _LAST and not message.get("more_body", False):
-            request.is_over = True
-            if request.status is not None and request.status < _FAILED:
-                self._requests.end(request, execution)
+        elif kind in _LAST:
+            if not message.get("more_body", False):
+                request.is_over = True
+                if request.status is not None and request.status < FAILED:
+                    self._requests.end(execution)
         elif kind == "websocket.accept":
             request.status = _SWITCHED
-
-
-def _headers(scope: Any, name: str) -> Iterable[str]:
-    wanted = name.encode()
-    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == wanted]

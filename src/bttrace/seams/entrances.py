@@ -26,11 +26,11 @@ class Entrance:
 
 ENTRANCES = (
     Entrance("starlette.applications", "Starlette", "__call__", "starlette"),
-    Entrance("flask.app", "Flask", "__call__", "wsgi"),
-    Entrance("flask.app", "Flask", "request_context", "flask route"),
+    Entrance("flask.app", "Flask", "__call__", "flask"),
+    Entrance("flask.app", "Flask", "full_dispatch_request", "flask answer"),
     Entrance("flask.app", "Flask", "handle_exception", "flask error"),
-    Entrance("django.core.handlers.wsgi", "WSGIHandler", "__call__", "wsgi"),
-    Entrance("django.core.handlers.asgi", "ASGIHandler", "__call__", "asgi"),
+    Entrance("django.core.handlers.wsgi", "WSGIHandler", "__call__", "django"),
+    Entrance("django.core.handlers.asgi", "ASGIHandler", "__call__", "django async"),
     Entrance("django.core.handlers.base", "BaseHandler", "resolve_request", "django route"),
     Entrance("django.core.handlers.exception", "", "handle_uncaught_exception", "django error"),
 )

@@ -39,7 +39,7 @@ Entered = tuple[Execution | None, Callable[[], object] | None]
 class Executions:
     """Begins and ends executions.
 
-    `begin`, `take`, `enter`, `leave`, `end` and `fail` never raise; `run` and `arun` do all around a
+    `begin`, `enter`, `leave`, `end` and `fail` never raise; `run` and `arun` do all around a
     call. With a gate, what the function gives and raises is read as that says.
     """
 
@@ -48,7 +48,6 @@ class Executions:
         self._neighbours = neighbours
         self.libraries = LIBRARIES
         self.begin = guarded(self._begin)
-        self.take = guarded(self._take)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
         self.enter = guarded(self._enter)
@@ -178,17 +177,21 @@ class Executions:
             recorder.promptness.began(execution)
         return execution
 
-    def _take(self, errand: Errand) -> Execution | None:
-        """Gives a new, latent workflow that runs an errand; `None` for one that is only part of another."""
+    def take(self, errand: Errand) -> Execution | None:
+        """Gives a new, latent workflow that runs an errand; `None` for one that is only part of another.
+
+        Who calls it guards.
+        """
         recorder = self._recorder
         if not recorder.active or is_suppressed():
             return None
         outer = EXECUTING.get()
-        other = _errand_around(outer)
-        if other is not None and other.is_over:  # the server reads the next from its connection, in its context
-            outer = None
-        elif type(other) is type(errand) and not errand.nests:
-            return None
+        if outer is not None:
+            other = _errand_around(outer)
+            if other is not None and other.is_over:  # the server reads the next from its connection, in its context
+                outer = None
+            elif type(other) is type(errand) and not errand.nests:
+                return None
         execution = Execution("workflow", "", _NO_ARGUMENTS, recorder.clock.now())
         execution.errand, execution.found, execution.is_latent = errand, self._found, True
         execution.within = outer
@@ -233,7 +236,11 @@ class Executions:
         """Ends an execution with what it gave. Only the first time counts."""
         if execution.ended is not None:
             return
+        if execution.is_latent:
+            execution.result = result
         execution.ended = self._recorder.clock.now()
+        if execution.is_latent:  # still: nothing has begun in it in another thread
+            return
         weight = ITEM
         try:
             if gate is not None and gate.returned is not None:

@@ -16,7 +16,7 @@ from ..guard import guarded, say_once
 from ..patch import Ledger, Wrapper
 from .asgi import Asgi
 from .entrances import ENTRANCES
-from .requests import Requests, current
+from .requests import Request, Requests, current
 from .wsgi import Wsgi
 
 _DEPTH = 8  # routers in one another, that are looked through
@@ -27,14 +27,16 @@ class Frameworks:
 
     def __init__(self, requests: Requests, ledger: Ledger) -> None:
         self._ledger = ledger
+        flask, django = _Flask(requests), _Django(requests)
         self._wrappers: Mapping[str, Wrapper] = {
-            "starlette": Asgi(requests, _starlette_template).call,
-            "asgi": Asgi(requests).call,
-            "wsgi": Wsgi(requests).call,
-            "flask route": _after(_flask_route),
-            "flask error": _before(_flask_error),
-            "django route": _after(_django_route),
-            "django error": _before(_django_error),
+            "starlette": _Starlette(requests).call,
+            "flask": flask.call,
+            "flask answer": _noted(after=flask.answered),
+            "flask error": _noted(before=flask.failed_with, after=flask.answered),
+            "django": django.wsgi.call,
+            "django async": django.asgi.call,
+            "django route": _noted(after=django.routed),
+            "django error": _noted(before=django.failed_with),
         }
 
     def patch(self, module: ModuleType) -> None:
@@ -44,85 +46,93 @@ class Frameworks:
                 continue
             owner = getattr(module, entrance.owner, None) if entrance.owner else module
             wrapper = self._wrappers[entrance.role]
-            if not isinstance(owner, (type, ModuleType)) or not self._ledger.wrap(owner, entrance.name, wrapper):
-                say_once(f"{entrance} is not there: requests are traced without it. The application is not affected.")
+            is_there = isinstance(owner, (type, ModuleType))
+            if not is_there or not self._ledger.wrap(owner, entrance.name, wrapper):
+                say_once(
+                    f"{entrance} is not there: requests are traced without it. The application is not affected."
+                )
 
 
-def _after(note: Callable[[Any, tuple[Any, ...]], object]) -> Wrapper:
-    """Gives a wrapper that has `note(result, arguments)` look at what a function gave."""
-    noted = guarded(note)
+def _noted(
+    before: Callable[[Any], object] | None = None, after: Callable[[Any], object] | None = None
+) -> Wrapper:
+    """Gives a wrapper that has `before` look at what a function is given, or `after` at what it gave."""
+    looked_before = None if before is None else guarded(before)
+    looked_after = None if after is None else guarded(after)
 
     def call(wrapped: Any, _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if looked_before is not None:
+            looked_before(args)
         result = wrapped(*args, **kwargs)
-        noted(result, args)
+        if looked_after is not None:
+            looked_after(result)
         return result
 
     return call
 
 
-def _before(note: Callable[[tuple[Any, ...]], object]) -> Wrapper:
-    """Gives a wrapper that has `note(arguments)` look at what a function is given."""
-    noted = guarded(note)
+class _Flask(Wsgi):
+    """Flask writes its own request into the environment, which knows its rule before any function runs."""
 
-    def call(wrapped: Any, _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        noted(args)
-        return wrapped(*args, **kwargs)
+    def template(self, request: Request) -> str | None:
+        """Gives the rule that the request fits."""
+        rule = getattr(request.given.get("werkzeug.request"), "url_rule", None)
+        return None if rule is None else rule.rule
 
-    return call
+    def answered(self, response: Any) -> None:
+        """Takes the response that it makes of what a view gives, or of what one raises."""
+        request = current(self)
+        if request is not None:
+            request.route = self.template(request)  # which Flask takes back before a stream is sent
+            request.status = response.status_code
+            request.is_over = response.is_sequence  # its body is whole
 
-
-# Flask: the rule is known once the context is pushed, before any of the application's functions runs.
-
-
-def _flask_route(context: Any, _args: object) -> None:
-    request = current()
-    if request is not None and request.template is None:
-        request.template = lambda: getattr(context.request.url_rule, "rule", None)
-
-
-def _flask_error(args: tuple[Any, ...]) -> None:
-    request = current()
-    if request is not None and args and isinstance(args[0], BaseException):
-        request.error = args[0]
+    def failed_with(self, args: tuple[Any, ...]) -> None:
+        """Takes an exception that it makes a response of."""
+        request = current(self)
+        if request is not None and args and isinstance(args[0], BaseException):
+            request.error = args[0]
 
 
-# Django.
+class _Django:
+    """Django's handlers, of either kind, find a route and make responses of exceptions in the same way."""
+
+    def __init__(self, requests: Requests) -> None:
+        self.wsgi = Wsgi(requests)
+        self.asgi = Asgi(requests)
+
+    def routed(self, match: Any) -> None:
+        """Takes the match that was found for the path of a request."""
+        request = current(self.wsgi, self.asgi)
+        if request is not None:
+            request.route = f"/{match.route}"
+
+    def failed_with(self, args: tuple[Any, ...]) -> None:
+        """Takes an exception that a response is made of: the last argument is what `sys.exc_info` gives."""
+        request = current(self.wsgi, self.asgi)
+        error = args[2][1] if len(args) > 2 else None  # noqa: PLR2004 - after request and resolver
+        if request is not None and isinstance(error, BaseException):
+            request.error = error
 
 
-def _django_route(match: Any, _args: object) -> None:
-    request = current()
-    if request is not None and request.template is None:
-        route = f"/{match.route}"
-        request.template = lambda: route
+class _Starlette(Asgi):
+    """The routers of Starlette and FastAPI write into the scope which route they took."""
 
-
-def _django_error(args: tuple[Any, ...]) -> None:
-    request = current()
-    error = args[2][1] if len(args) > 2 else None  # noqa: PLR2004 - request, resolver and what `sys.exc_info` gives
-    if request is not None and isinstance(error, BaseException):
-        request.error = error
-
-
-# Starlette and FastAPI: routers write into the scope which route they took.
-
-
-def _starlette_template(scope: Any, root: str) -> str | None:
-    """Gives the template of the route that was taken, with that of what it is mounted in.
-
-    `root` is the path that the application as a whole is served under, which is no part of it.
-    """
-    route = scope.get("route") or _by_endpoint(scope)
-    if route is None:
-        return None
-    included = (scope.get("fastapi") or {}).get("effective_route_context")  # a router's, with its prefix
-    taken = included if getattr(included, "original_route", None) is route else route
-    template = getattr(taken, "path_format", None) or getattr(route, "path", None)
-    if not isinstance(template, str):
-        return None
-    prefix = scope.get("root_path", "").removeprefix(root)
-    if prefix and not hasattr(route, "routes"):
-        template = _mounted(prefix, template, scope.get("path_params") or {}) + template
-    return template or "/"
+    def template(self, request: Request) -> str | None:
+        """Gives the template of the route that was taken, with that of what it is mounted in."""
+        scope = request.given
+        route = scope.get("route") or _by_endpoint(scope)
+        if route is None:
+            return None
+        included = (scope.get("fastapi") or {}).get("effective_route_context")  # a router's, with its prefix
+        taken = included if getattr(included, "original_route", None) is route else route
+        template = getattr(taken, "path_format", None) or getattr(route, "path", None)
+        if not isinstance(template, str):
+            return None
+        prefix = scope.get("root_path", "").removeprefix(request.root)
+        if prefix and not hasattr(route, "routes"):
+            template = _mounted(prefix, template, scope.get("path_params") or {}) + template
+        return template or "/"
 
 
 def _mounted(prefix: str, template: str, parameters: Mapping[str, object]) -> str:

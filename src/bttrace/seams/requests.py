@@ -2,12 +2,13 @@
 
 Owns what is told of a request: the method, the template of its route, the status of the response;
 the exception, if one ended it. Never a path, for it has ids in it; nor a parameter, a header or a body.
-Knows no framework: rows say where each has the template, and protocols how a request is answered.
+Knows no framework: those say how a request is answered, and where the template stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from ..executions import EXECUTING, Execution
 from .executions import Executions
@@ -17,79 +18,91 @@ _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "WEBSOCKET"}
 )
 _OTHER = "OTHER"  # any other method: names are of few kinds
-_FAILED = 500  # and above: the status of a request that the application could not answer
+FAILED = 500  # and above: the status of a request that the application could not answer
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
-Headers = Callable[[str], Iterable[str]]
-"""Gives the values of a header by its name, which is in lower case."""
+
+
+class Carrier(Protocol):
+    """How requests of a kind come: what there is of one is whatever its server gave."""
+
+    def headers(self, given: Any, name: str) -> Sequence[str]:
+        """Gives the values of a header, by its name in lower case."""
+
+    def template(self, request: Request) -> str | None:
+        """Gives the template of its route, where no one has noted it."""
 
 
 class Request:
-    """One request. `headers` and `template` are asked when something begins in it, and when it ends."""
+    """One request. What it came with, `given`, is kept until its end, or until nobody can ask any more."""
 
-    __slots__ = ("_headers", "_incoming", "error", "is_over", "method", "status", "template")
-    nests = False  # a part of the application that is one by itself is a part of its request
+    __slots__ = ("_incoming", "carrier", "error", "given", "is_over", "method", "root", "route", "status")
+    nests = False  # an application within another answers a part of its request
 
-    def __init__(self, method: str, headers: Headers, incoming: Incoming) -> None:
-        self._incoming = incoming
-        self._headers: Headers | None = headers
+    def __init__(self, method: str, given: Any, root: str, carrier: Carrier, incoming: Incoming) -> None:
         self.method = method
-        self.template: Callable[[], str | None] | None = None
+        self.given = given
+        self.root = root  # the path that the whole application is served under
+        self.route: str | None = None
         self.status: int | None = None
         self.error: BaseException | None = None
         self.is_over = False
+        self.carrier = carrier
+        self._incoming = incoming
 
     def tell(self, execution: Execution) -> None:
-        """Writes into its execution what is known of it by now; what it came with is let go of at its end."""
-        if self._headers is not None and execution.within is None:
-            self._incoming.join(execution, [*self._headers("traceparent")], [*self._headers("baggage")])
-        self._headers = None
+        """Writes into its execution what is known of it by now."""
+        if self.given is None:
+            return
+        if self.route is None:
+            self.route = self.carrier.template(self)
+        if not execution.name and execution.within is None:
+            named = [self.carrier.headers(self.given, name) for name in ("traceparent", "baggage")]
+            self._incoming.join(execution, *named)
         method = self.method if self.method in _METHODS else _OTHER
-        route = None if self.template is None else self.template()
-        execution.name = method if route is None else f"{method} {route}"
-        execution.arguments = {"method": method} if route is None else {"method": method, "route": route}
+        told = {"method": method} if self.route is None else {"method": method, "route": self.route}
+        execution.name, execution.arguments = " ".join(told.values()), told
         if execution.ended is not None:
-            self.template = lambda: route
-            self.error = None
+            self.given = self.error = None
 
 
 class Requests:
-    """Begins and ends the executions of requests. Each of its functions is guarded by who calls it."""
+    """Begins and ends the executions of requests. Who calls it guards."""
 
     def __init__(self, executions: Executions, incoming: Incoming) -> None:
-        self.executions = executions
+        self._executions = executions
         self._incoming = incoming
 
-    def begun(self, method: str, headers: Headers) -> tuple[Request, Execution] | None:
-        """Gives a new request, in which nobody runs yet; `None` for a part of one that is answered."""
-        request = Request(method, headers, self._incoming)
-        execution = self.executions.take(request)
-        return None if execution is None else (request, execution)
+    def begun(self, method: str, given: object, root: str, carrier: Carrier) -> Execution | None:
+        """Gives the execution of a new request, in which nobody runs yet; `None` for a part of one."""
+        return self._executions.take(Request(method, given, root, carrier, self._incoming))
 
-    def end(self, request: Request, execution: Execution) -> None:
-        """Ends a request that was answered."""
-        request.is_over = True
-        if execution.ended is not None:
+    def end(self, execution: Execution) -> None:
+        """Ends a request that was answered. Only the first time counts."""
+        request = execution.errand
+        if not isinstance(request, Request) or execution.ended is not None:
             return
+        request.is_over = True
         status, error = request.status, request.error
         if error is not None:
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
-        elif status is not None and status >= _FAILED:
+        elif status is not None and status >= FAILED:
             execution.error = (f"HTTP {status}", "")
-        self.executions.end(execution, None if status is None else {"status": status})
+        self._executions.end(execution, None if status is None else {"status": int(status)})
 
-    def fail(self, request: Request, execution: Execution, error: BaseException) -> None:
+    def fail(self, execution: Execution, error: BaseException) -> None:
         """Ends a request that an exception came out of."""
-        request.is_over = True
-        if execution.ended is None and request.status is not None:
-            execution.result = {"status": request.status}
-        self.executions.fail(execution, error)
+        request = execution.errand
+        if isinstance(request, Request) and execution.ended is None:
+            request.is_over = True
+            execution.result = None if request.status is None else {"status": int(request.status)}
+            self._executions.fail(execution, error)
 
 
-def current() -> Request | None:
-    """Gives the request that the application's code answers."""
+def current(*carriers: Carrier) -> Request | None:
+    """Gives the request that the application's code answers, if it came in one of these ways."""
     execution = EXECUTING.get()
     while execution is not None:
         if isinstance(execution.errand, Request):
-            return execution.errand
+            return execution.errand if execution.errand.carrier in carriers else None
         execution = execution.within
     return None

@@ -9,10 +9,10 @@ Source: PEP 3333; gunicorn 27, werkzeug 3.1, django 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..executions import Execution
+from ..executions import EXECUTING, Execution
 from ..guard import guarded
 from .requests import Request, Requests
 
@@ -25,100 +25,100 @@ class Wsgi:
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
         self._begun = guarded(self._begin)
+        self._sent = guarded(self._body)
         self.ended = guarded(requests.end)
         self.failed = guarded(requests.fail)
-        self.executions = requests.executions
+
+    def headers(self, given: Any, name: str) -> list[str]:
+        """Gives the values of a header that stands in an environment."""
+        value = given.get(f"HTTP_{name.upper()}")
+        return [] if value is None else [value]
+
+    def template(self, _request: Request) -> str | None:
+        """Knows none."""
+        return None
 
     def call(self, wrapped: Any, _app: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Calls an application."""
-        begun = self._begun(args)
-        if begun is None:
+        execution = self._begun(args)
+        if execution is None:
             return wrapped(*args, **kwargs)
-        request, execution = begun
-        environ, own = args
-
-        def start_response(status: str, *rest: Any, **named: Any) -> Any:
-            request.status = int(status[:3]) if status[:3].isdecimal() else None
-            return own(status, *rest, **named)
-
-        entered = self.executions.enter(execution)
+        outer = EXECUTING.get()
+        EXECUTING.set(execution)
         try:
-            body = wrapped(environ, start_response)
+            body = wrapped(*args, **kwargs)
         except BaseException as error:
-            self.failed(request, execution, error)
+            self.failed(execution, error)
             raise
         finally:
-            self.executions.leave(entered)
-        if _is_whole(body, environ):
-            self.ended(request, execution)
-            return body
-        return Body(body, self, request, execution)
+            EXECUTING.set(outer)
+        return self._sent(execution, body, args[0]) or body
 
-    def _begin(self, args: tuple[Any, ...]) -> tuple[Request, Execution] | None:
+    def _begin(self, args: tuple[Any, ...]) -> Execution | None:
         environ = args[0] if len(args) == 2 else {}  # noqa: PLR2004 - anything else is not a request
-        if "REQUEST_METHOD" not in environ:
-            return None
-        return self._requests.begun(environ["REQUEST_METHOD"], lambda name: _headers(environ, name))
+        method = environ.get("REQUEST_METHOD")
+        return None if method is None else self._requests.begun(method, environ, "", self)
+
+    def _body(self, execution: Execution, body: Any, environ: Mapping[str, Any]) -> Body | None:
+        """Gives what stands around a body that is made while it is sent; `None` for one that is whole."""
+        request: Any = execution.errand
+        if request.status is None:
+            request.status = getattr(body, "status_code", None)  # django's bodies are its responses
+        if not (request.is_over or _is_whole(body, environ)):
+            return Body(body, self, execution)
+        self._requests.end(execution)
+        return None
 
 
 class Body:
     """The body of a response, which is made while it is sent."""
 
-    __slots__ = ("_execution", "_own", "_parts", "_request", "_wsgi")
+    __slots__ = ("_execution", "_own", "_parts", "_wsgi")
 
-    def __init__(self, own: Any, wsgi: Wsgi, request: Request, execution: Execution) -> None:
+    def __init__(self, own: Any, wsgi: Wsgi, execution: Execution) -> None:
         self._own = own
         self._parts: Iterator[Any] | None = None
         self._wsgi = wsgi
-        self._request = request
         self._execution = execution
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
+        outer = EXECUTING.get()
+        EXECUTING.set(self._execution)
         try:
-            return self._within(self._step)
+            if self._parts is None:
+                self._parts = iter(self._own)
+            return next(self._parts)
         except StopIteration:
-            self._wsgi.ended(self._request, self._execution)
+            self._wsgi.ended(self._execution)
             raise
         except BaseException as error:
-            self._wsgi.failed(self._request, self._execution, error)
+            self._wsgi.failed(self._execution, error)
             raise
-
-    def _step(self) -> Any:
-        if self._parts is None:
-            self._parts = iter(self._own)
-        return next(self._parts)
+        finally:
+            EXECUTING.set(outer)
 
     def close(self) -> None:
         """Closes the application's own, if it can be."""
         close = getattr(self._own, "close", None)
+        outer = EXECUTING.get()
+        EXECUTING.set(self._execution)
         try:
             if close is not None:
-                self._within(close)
+                close()
         finally:
-            self._wsgi.ended(self._request, self._execution)
+            EXECUTING.set(outer)
+            self._wsgi.ended(self._execution)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._own, name)
 
-    def _within(self, function: Callable[[], Any]) -> Any:
-        executions = self._wsgi.executions
-        entered = executions.enter(self._execution)
-        try:
-            return function()
-        finally:
-            executions.leave(entered)
-
 
 def _is_whole(body: object, environ: Mapping[str, Any]) -> bool:
     """Tells whether nothing of the application's runs when the body is sent, or the server must know it."""
+    if isinstance(body, _WHOLE) or getattr(body, "streaming", None) is False:
+        return True
     wrapper = environ.get("wsgi.file_wrapper")
-    is_file = isinstance(wrapper, type) and isinstance(body, wrapper)
-    return is_file or isinstance(body, _WHOLE) or getattr(body, "streaming", None) is False
-
-
-def _headers(environ: Mapping[str, Any], name: str) -> list[str]:
-    value = environ.get(f"HTTP_{name.upper()}")
-    return [] if value is None else [value]
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
