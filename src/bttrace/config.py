@@ -62,6 +62,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "metadata": ("BTTRACE_METADATA", "object", {}),
     "user_id": ("BTTRACE_USER_ID", "user", None),
     "session_id": ("BTTRACE_SESSION_ID", "session", None),
+    "propagate": ("BTTRACE_PROPAGATE", "bool", False),
     "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
@@ -102,6 +103,7 @@ class Config:
     metadata: dict[str, object]
     user_id: str | None
     session_id: str | None
+    propagate: bool
     discover_tools: bool
     log: str
     environment_type: str | None

@@ -197,7 +197,13 @@ def context(session_id: object, user_id: object, tags: object, metadata: object)
     return Correlated(given(session_id, user_id, tags, metadata), carry)
 
 
+def _headers() -> dict[str, str]:
+    wiring = _session.wiring if _session is not None else None
+    return {} if wiring is None else wiring.outgoing.headers()
+
+
 carry = guarded(_carry)
+headers = guarded(_headers, retires=False)
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
 _ended = guarded(Session.end)

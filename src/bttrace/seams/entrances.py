@@ -35,3 +35,4 @@ ENTRANCES = (
     Entrance("django.core.handlers.exception", "", "handle_uncaught_exception", "django error"),
 )
 FRAMEWORKS = tuple(dict.fromkeys(entrance.module for entrance in ENTRANCES))
+QUEUES = "celery.signals"

@@ -16,7 +16,7 @@ from ..backlog import ITEM
 from ..contracts import Neighbours
 from ..correlated import current
 from ..evidence import Return
-from ..executions import EXECUTING, Errand, Execution, Kind, around
+from ..executions import EXECUTING, Execution, Kind, around
 from ..fitting import fits
 from ..guard import guarded
 from ..native import allocate_lock
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ..registries.row import Gate
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
-_LEFT_RUNNING = 600 * 10**9  # nanoseconds after its end in which something may still begin in an errand
-_NO_ARGUMENTS: Mapping[str, object] = {}
 
 Entered = tuple[Execution | None, Callable[[], object] | None]
 """The execution around one that was entered, and what else undoes that, if anything."""
@@ -54,7 +52,6 @@ class Executions:
         self.leave = guarded(self._leave)
         self._entered = guarded(neighbours.enter)
         self._left = guarded(_undo)
-        self._found = guarded(self._find)
 
     def pass_over(self, folders: tuple[str, ...]) -> None:
         """Takes it that code in these folders only hands executions on, for the application."""
@@ -177,49 +174,7 @@ class Executions:
             recorder.promptness.began(execution)
         return execution
 
-    def take(self, errand: Errand) -> Execution | None:
-        """Gives a new, latent workflow that runs an errand; `None` for one that is only part of another.
-
-        Who calls it guards.
-        """
-        recorder = self._recorder
-        if not recorder.active or is_suppressed():
-            return None
-        outer = EXECUTING.get()
-        if outer is not None:
-            other = _errand_around(outer)
-            if other is not None and other.is_over:  # the server reads the next from its connection, in its context
-                outer = None
-            elif type(other) is type(errand) and not errand.nests:
-                return None
-        execution = Execution("workflow", "", _NO_ARGUMENTS, recorder.clock.now())
-        execution.errand, execution.found, execution.is_latent = errand, self._found, True
-        execution.within = outer
-        execution.correlation = current()
-        execution.parent = self._neighbours.parent(None)
-        return execution
-
-    def _find(self, execution: Execution, parent: object) -> Execution | None:
-        """Takes it that something begins in an execution; tells of it now, if it is latent."""
-        ended, recorder = execution.ended, self._recorder
-        if ended is not None and recorder.clock.now() - ended > _LEFT_RUNNING:
-            return None  # a worker that was started in it, and serves others by now
-        hangs_elsewhere = parent is not None and parent is not execution.parent
-        if not execution.is_latent or hangs_elsewhere or execution.errand is None:
-            return execution
-        execution.errand.tell(execution)
-        outer = execution.within
-        if outer is not None and outer.found is not None:
-            execution.within = outer.found(outer, execution.parent)
-        recorder.begin(execution)
-        if recorder.promptness is not None:
-            recorder.promptness.began(execution)
-        execution.is_latent = False
-        if execution.ended is not None:  # what it left running goes on
-            self._put(execution)
-        return execution
-
-    def _put(self, execution: Execution, weight: int = ITEM) -> None:
+    def put(self, execution: Execution, weight: int = ITEM) -> None:
         """Queues an execution that has ended, unless nobody was told that it began."""
         if execution.is_latent:
             return
@@ -251,7 +206,7 @@ class Executions:
             execution.result, text = weighed(result)
             weight += text
         finally:
-            self._put(execution, weight)
+            self.put(execution, weight)
 
     def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
@@ -263,21 +218,12 @@ class Executions:
                 error = gate.raised(error)
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
         finally:
-            self._put(execution)
+            self.put(execution)
 
 
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:
     """Gives what `arun` shall wait for, where the function was called already."""
     return awaitable
-
-
-def _errand_around(execution: Execution | None) -> Errand | None:
-    """Gives the innermost errand that code runs for."""
-    while execution is not None:
-        if execution.errand is not None:
-            return execution.errand
-        execution = execution.within
-    return None
 
 
 def _undo(leave: Callable[[], object]) -> None:

@@ -46,11 +46,9 @@ class Frameworks:
                 continue
             owner = getattr(module, entrance.owner, None) if entrance.owner else module
             wrapper = self._wrappers[entrance.role]
-            is_there = isinstance(owner, (type, ModuleType))
-            if not is_there or not self._ledger.wrap(owner, entrance.name, wrapper):
-                say_once(
-                    f"{entrance} is not there: requests are traced without it. The application is not affected."
-                )
+            if isinstance(owner, (type, ModuleType)) and self._ledger.wrap(owner, entrance.name, wrapper):
+                continue
+            say_once(f"{entrance} is missing: requests are traced without. The application is not affected.")
 
 
 def _noted(

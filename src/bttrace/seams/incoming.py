@@ -35,8 +35,8 @@ class Incoming:
         if span is None:
             value = ", ".join(traceparents)
             say_at_times(
-                f"an incoming traceparent, {shown(value)}, is not valid: {fault}; its trace is not gone on with.",
-                about="an incoming traceparent is not valid",
+                f"the traceparent of what came in, {shown(value)}, is not valid: {fault}; it is left out.",
+                about="a traceparent is not valid",
             )
             return
         named = container(",".join(baggages))

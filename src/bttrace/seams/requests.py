@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..executions import EXECUTING, Execution
-from .executions import Executions
+from .errands import Errands, around
 from .incoming import Incoming
 
 _METHODS = frozenset(
@@ -68,13 +68,14 @@ class Request:
 class Requests:
     """Begins and ends the executions of requests. Who calls it guards."""
 
-    def __init__(self, executions: Executions, incoming: Incoming) -> None:
-        self._executions = executions
+    def __init__(self, errands: Errands, incoming: Incoming) -> None:
+        self._errands = errands
+        self._executions = errands.executions
         self._incoming = incoming
 
     def begun(self, method: str, given: object, root: str, carrier: Carrier) -> Execution | None:
         """Gives the execution of a new request, in which nobody runs yet; `None` for a part of one."""
-        return self._executions.take(Request(method, given, root, carrier, self._incoming))
+        return self._errands.take(Request(method, given, root, carrier, self._incoming))
 
     def end(self, execution: Execution) -> None:
         """Ends a request that was answered. Only the first time counts."""
@@ -100,9 +101,5 @@ class Requests:
 
 def current(*carriers: Carrier) -> Request | None:
     """Gives the request that the application's code answers, if it came in one of these ways."""
-    execution = EXECUTING.get()
-    while execution is not None:
-        if isinstance(execution.errand, Request):
-            return execution.errand if execution.errand.carrier in carriers else None
-        execution = execution.within
-    return None
+    request = around(EXECUTING.get())
+    return request if isinstance(request, Request) and request.carrier in carriers else None
