@@ -219,7 +219,13 @@ def _unread(_fault: Exception) -> None:
 
 
 _kept = guarded(_copied, retires=False, theirs=_unread)
+def _headers() -> dict[str, str]:
+    wiring = _session.wiring if _session is not None else None
+    return {} if wiring is None else wiring.outgoing.headers()
+
+
 carry = guarded(_carry)
+headers = guarded(_headers, retires=False)
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
 _ended = guarded(Session.end)

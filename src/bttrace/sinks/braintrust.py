@@ -93,7 +93,7 @@ class BraintrustSink:
         if parent is not None:
             self._count(span, taken=self.adopted.write(span, parent))
             return
-        merges = self._waiting.merges(span.row_id, again=span.merges)
+        merges = span.shared or self._waiting.merges(span.row_id, again=span.merges)
         data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
         segment = self._spool.written(data) if self._spool.is_first else None
         if not self._spool.is_first:
@@ -238,8 +238,13 @@ def _are(count: int) -> str:
 
 
 def _event(span: Span, *, merges: bool) -> Json:
-    """Gives a span as an event to insert; one that merges leaves nothing of what was there before."""
+    """Gives a span as an event to insert; one that merges leaves nothing of what this process said before.
+
+    In one that is shared, other processes may have said what was there.
+    """
     event = span.row()
+    if span.shared:
+        return event
     if not merges:
         event.pop("_is_merge", None)
         return event
