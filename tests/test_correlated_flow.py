@@ -168,7 +168,10 @@ def test_a_block_left_from_elsewhere_counts_no_longer(client: Any) -> None:
         ask(client, "entered")
         with bttrace.context(user_id="u"):
             ask(client, "in both")
-            contextvars.copy_context().run(generator.close)
+            with bttrace.context(metadata={"more": 1}):
+                ask(client, "in three")
+                contextvars.copy_context().run(generator.close)
+                ask(client, "in two")
             ask(client, "closed elsewhere")
         ask(client, "after")
         found = {row["input"][0]["content"]: about(row)[0] for row in captured.rows}
@@ -176,9 +179,29 @@ def test_a_block_left_from_elsewhere_counts_no_longer(client: Any) -> None:
         assert found == {
             "entered": theirs,
             "in both": {**theirs, "user_id": "u"},
+            "in three": {**theirs, "user_id": "u", "more": 1},
+            "in two": {"user_id": "u", "more": 1},
             "closed elsewhere": {"user_id": "u"},
             "after": {},
         }
+
+
+def test_a_block_that_was_left_does_not_come_back_with_its_next_use(client: Any) -> None:
+    again = bttrace.context(session_id="again")
+
+    def inside() -> Generator[None, None, None]:
+        with again:
+            yield
+
+    with capture() as captured:
+        generator = inside()
+        next(generator)
+        contextvars.copy_context().run(generator.close)
+        with bttrace.context(user_id="u"):
+            with again:
+                ask(client, "in it again")
+            ask(client, "in another")
+        assert sessions(captured) == {"in it again": "again", "in another": None}
 
 
 def test_an_asynchronous_generator_closed_by_another_task(aclient: Any) -> None:
