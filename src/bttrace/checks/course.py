@@ -192,5 +192,5 @@ class Course:
         lost = called["counts"]["braintrust"][2]
         said = self._sender.warnings(of_the_call=True) if self._sender is not None and lost else []
         told = called["trouble"] or (said[-1] if said else f"not confirmed in {trace['seconds']} s")
-        code = called["why"] or ("rejected" if lost else "not-confirmed")
+        code = called["why"] or ("rejected" if lost else "no-answer")
         return [found("trace", code, told.rstrip("."))]
