@@ -19,6 +19,11 @@ from tests.kin import SDKS as KIN
 from tests.loopback.braintrust import BraintrustServer
 from tests.machines import Machine
 
+POINTS = """\
+from importlib.metadata import entry_points
+for point in entry_points(group="opentelemetry_pre_instrument"):
+    point.load()()
+"""
 PROVIDERS_KEY = "sk-proj-the-applications-own-key-0123456789"
 
 
@@ -167,6 +172,7 @@ def hook(outcome: dict[str, object]) -> list[object]:
 def test_the_door_is_told_and_what_is_in_its_way(tmp_path: Path) -> None:
     cwd, site = no_sdk(tmp_path / "here"), own_site(tmp_path / "site")
     starts = own_site(tmp_path / "starts", "import bttrace; bttrace.enable()")
+    points = own_site(tmp_path / "points", POINTS)
     local = {"BTTRACE_EXPORTER": "local"}
 
     def outcome(
@@ -185,6 +191,7 @@ def test_the_door_is_told_and_what_is_in_its_way(tmp_path: Path) -> None:
     assert outcome()[:2] == [None, "not-on-path"]
     assert outcome(enables=True)[:2] == ["enable", ""]
     assert outcome(starts)[:2] == ["startup", ""]
+    assert outcome(points, FOLDER)[:2] == ["opentelemetry", ""]
     assert outcome(command=RUN[:3])[:2] == ["run", ""]
     door, code, sentence = outcome(FOLDER, command=(PYTHON, "-E"))
     assert (door, code) == (None, "isolated")
