@@ -223,15 +223,11 @@ def _own_table() -> Iterator[None]:
     types = pytest.importorskip("genai_prices.types")
     snapshots = pytest.importorskip("genai_prices.data_snapshot")
     price = types.ModelPrice(
-        **{
-            name: Decimal(dollars)
-            for name, dollars in {
-                "input_mtok": 100,
-                "cache_read_mtok": 10,
-                "input_audio_mtok": 200,
-                "output_mtok": 300,
-            }.items()
-        }
+        input_mtok=Decimal(100),
+        cache_read_mtok=Decimal(10),
+        input_audio_mtok=Decimal(200),
+        cache_audio_read_mtok=Decimal(20),
+        output_mtok=Decimal(300),
     )
     ours = types.ModelInfo(id="ours", match=types.ClauseEquals(equals="ours"), prices=price)
     provider = types.Provider(id="openai", name="OpenAI", api_pattern="x", models=[ours])

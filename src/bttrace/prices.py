@@ -26,7 +26,7 @@ from .values import text
 
 _OLDEST = (0, 1, 13)  # the first with the prices of service tiers, and the last for Python 3.10
 
-# Our providers -> those of the table. Not in it: what runs at home, and those who always say the cost.
+# Our providers -> those of the table. Not among them: what runs at home, and those who always say the cost.
 _PROVIDERS = {
     "anthropic": "anthropic",
     "azure": "azure",
@@ -43,10 +43,8 @@ _PROVIDERS = {
     "vertex": "google",
     "xai": "x-ai",
 }
-_BY_ADDRESS = (
-    "bedrock",
-    "vertex",
-)  # the model in the address has a price, and may be a region's; answers name it otherwise
+# The model that the address names has a price, and may be a region's; answers name it otherwise.
+_BY_ADDRESS = ("bedrock", "vertex")
 _OPEN = "gpt-oss"  # OpenAI sells none of these: at an unknown address, they run on somebody's own machine
 
 # Counts, in the table's words -> where a model's price has what one costs.
@@ -160,8 +158,8 @@ def _counts(facts: Facts, metrics: Mapping[Metric, float], terms: Terms) -> dict
         **terms.counts,
     }
     if not (found["cache_read_tokens"] and found["input_audio_tokens"]):
-        found.setdefault("cache_audio_read_tokens", 0)
-    return found if "cache_audio_read_tokens" in found else None  # else nobody knows what was cached
+        found.setdefault("cache_audio_read_tokens", 0)  # else nobody knows what of the sound was cached
+    return found
 
 
 def _covers(prices: Mapping[str, object], counts: Mapping[str, int]) -> bool:
