@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,13 @@ CASES: list[tuple[str, Client, Callable[[Any], Any], Reply, bool]] = [
     ("no tokens", OPENAI, asks("gpt-4o-mini"), chat(usage=None), False),
     ("a provider that says what it costs", OPENROUTER, asks("gpt-4o-mini"), chat(usage=PLAIN), False),
     ("a total that hides tokens", GOOGLE, asks("gemini-2.5-pro"), chat(usage=used(10, 5, beyond=90), model="gemini-2.5-pro"), False),
+    (
+        "pictures that may be in it, at another price",
+        GOOGLE,
+        lambda client: client.embeddings.create(model="gemini-embedding-2", input="hi"),
+        embeddings(model="gemini-embedding-2"),
+        False,
+    ),
     ("open weights at home", OPENAI, asks("gpt-oss-20b"), chat(usage=PLAIN, model="gpt-oss-20b"), False),
     ("a tier with its own prices", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="priority"), True),
     ("a tier of which no price is known", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="scale"), False),
@@ -207,6 +215,46 @@ def test_no_price_is_guessed(
     pytest.importorskip("genai_prices")
     assert (cost(provider, client, ask, reply) is not None) is has_price
     assert not caplog.records
+
+
+@pytest.fixture(name="own_table")
+def _own_table() -> Iterator[None]:
+    """A table that the application has put in the place of the package's, as its `UpdatePrices` does."""
+    types = pytest.importorskip("genai_prices.types")
+    snapshots = pytest.importorskip("genai_prices.data_snapshot")
+    price = types.ModelPrice(
+        **{
+            name: Decimal(dollars)
+            for name, dollars in {
+                "input_mtok": 100,
+                "cache_read_mtok": 10,
+                "input_audio_mtok": 200,
+                "output_mtok": 300,
+            }.items()
+        }
+    )
+    ours = types.ModelInfo(id="ours", match=types.ClauseEquals(equals="ours"), prices=price)
+    provider = types.Provider(id="openai", name="OpenAI", api_pattern="x", models=[ours])
+    snapshots.set_custom_snapshot(snapshots.DataSnapshot(providers=[provider], from_auto_update=True))
+    yield
+    snapshots.set_custom_snapshot(None)
+
+
+@pytest.mark.parametrize(
+    ("into", "millionths"),
+    [
+        ({}, 900 * 100 + 5 * 300),
+        ({"audio_tokens": 600}, 300 * 100 + 600 * 200 + 5 * 300),
+        ({"cached_tokens": 128}, 772 * 100 + 128 * 10 + 5 * 300),
+        ({"audio_tokens": 600, "cached_tokens": 128}, None),  # nobody knows what of the sound was cached
+    ],
+)
+@pytest.mark.usefixtures("own_table")
+def test_a_newer_table_of_the_application_is_used(
+    into: dict[str, int], millionths: float | None, provider: ProviderServer
+) -> None:
+    found = cost(provider, OPENAI, asks("m"), chat(usage=used(900, 5, into), model="ours"))
+    assert found == (None if millionths is None else pytest.approx(millionths / 1e6))
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -19,12 +19,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .guard import guarded
-from .installed import is_installed, version
+from .installed import version
 from .model import Facts, Metric
 from .terms import Terms
 from .values import text
 
-_PACKAGE = ("genai_prices", "genai-prices")
 _OLDEST = (0, 1, 13)  # the first with the prices of service tiers, and the last for Python 3.10
 
 # Our providers -> those of the table. Not in it: what runs at home, and those who always say the cost.
@@ -112,8 +111,7 @@ class Prices:
     def _table(self) -> Callable[..., Any] | None:
         if not self._is_looked_for:
             self._is_looked_for = True
-            package, distribution = _PACKAGE
-            if is_installed(package) and _release(version(distribution)) >= _OLDEST:
+            if _release(version("genai-prices")) >= _OLDEST:
                 from genai_prices import calc_price
 
                 self._calculated = calc_price

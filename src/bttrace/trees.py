@@ -147,7 +147,9 @@ class Trees:
             step.sent()
 
     def start(self, execution: Execution) -> None:
-        """Takes it that an execution began."""
+        """Takes it that an execution began; one that two threads told of at once, once."""
+        if execution.placed is not None:
+            return
         at = self._clock.epoch(execution.started)
         run = Run(
             execution.kind,
@@ -179,6 +181,8 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
+        if execution.errand is not None:
+            self._turns.retell(execution, execution.name, execution.arguments)
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         execution.result, execution.arguments = None, {}
         self._keep()

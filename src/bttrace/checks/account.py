@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 from ..config import Config, nearest_env_file
 from ..guard import guarded
 from ..model import Json
-from ..sinks.api import BraintrustApi, Refused
+from ..sinks.answers import Refused
+from ..sinks.api import BraintrustApi
 from ..sinks.transport import Unavailable, host
 from ..values import text
 from .findings import Finding, found, well
@@ -56,7 +57,7 @@ class _Question(Generic[T]):
         if fault is None:
             return None if self.settled.is_set() else ("no-answer", "there is no answer in time")
         code = fault.why if isinstance(fault, (Refused, Unavailable)) else "wrong-url"
-        return code, str(fault) or type(fault).__name__
+        return code, fault.what if isinstance(fault, Refused) else str(fault) or type(fault).__name__
 
 
 class Account:
@@ -130,7 +131,7 @@ class Account:
             told += self._organisation_findings()
         if project is None and (self._project.answer is not None or login is None):
             told.append(self._project_finding())
-        elif project is not None and not _is_told(project, login):
+        elif project is not None and not self._is_told(project, login):
             about = "project" if project[0] in _OF_THE_PROJECT else "braintrust"
             told.append(found(about, *project))
         return told
@@ -178,9 +179,10 @@ class Account:
         )
         return f"{ending}, from {place}"
 
-
-def _is_told(trouble: tuple[str, str], login: tuple[str, str] | None) -> bool:
-    """Tells whether what is wrong with the project was told of the login, or the organisation."""
-    if trouble[0] == "unknown-organisation":
-        return login is None
-    return login is not None and (login == trouble or login[0] == trouble[0] == "wrong-key")
+    def _is_told(self, trouble: tuple[str, str], login: tuple[str, str] | None) -> bool:
+        """Tells whether what is wrong with the project was told of the login, or the organisation."""
+        if login is None:
+            return trouble[0] == "unknown-organisation"
+        settings = self._settings
+        is_one_host = host(settings.api_url or "") == host(settings.app_url)
+        return login[0] == trouble[0] and (is_one_host or trouble[0] == "wrong-key")

@@ -28,7 +28,8 @@ from .trials import Heard, Trial, begun
 
 _DEADLINE = 13.5  # seconds from the beginning until all is told, whatever does not answer
 _ASKING = 7.0  # of them, for what the account says
-_LEAVING = 0.7  # of them, for a child to say that there was no answer
+_CONFIRMING = 6.0  # seconds that Braintrust has to confirm the test trace
+_LEAVING = 0.7  # of those until the deadline, for a child to say that there was no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,9 @@ class Course:
             *self._trace_findings(trace, arrived=arrived),
         ]
         started = next((trial.started for trial in self._trials if trial.started), None)
-        through = "enable" if self._enables else started and door(started)
+        through = (started and door(started)) or ("enable" if self._enables else None)
         sdks = {trial.sdk.distribution: str(trial.sdk.version) for trial in self._trials if trial.sdk}
-        return Outcome(findings, arrived, through or None, trace, sdks)
+        return Outcome(findings, arrived, through, trace, sdks)
 
     def _has_ended(self) -> bool:
         settled = self._account is None or self._account.is_settled
@@ -119,8 +120,11 @@ class Course:
 
     def _direct(self) -> None:
         """Tells the trials that are ready what to do."""
-        left = self._deadline - _LEAVING - time.monotonic()
-        for trial in [trial for trial in self._trials if trial.is_ready and not trial.is_told]:
+        left = min(self._deadline - _LEAVING - time.monotonic(), _CONFIRMING)
+        for trial in [trial for trial in self._trials if trial.waits]:
+            if not trial.is_fit:
+                trial.tell("leave", 0)
+                continue
             self._sender = self._sender or trial
             if trial is not self._sender:
                 trial.tell("keep", left)
@@ -133,7 +137,11 @@ class Course:
     def _tried(self) -> list[Finding]:
         """Gives what the trials say of the hook and the SDKs."""
         told = next((trial.started for trial in self._trials if trial.started), None)
-        hook = died(self._trials[0]) if told is None else hook_finding(told, enables=self._enables)
+        hook = (
+            died(self._trials[0])
+            if told is None
+            else hook_finding(told, enables=self._enables, off=not self._settings.exporters)
+        )
         seams = [finding for trial in self._trials if (finding := sdk_finding(trial)) is not None]
         absent = [
             found(sdk.distribution, "no-sdk", "is not installed in this Python") for sdk in self._absent
@@ -150,7 +158,7 @@ class Course:
             said = trial.warnings(of_the_call=arrived or trial is not self._sender)
             lines.update(dict.fromkeys(line for line in said if not line.startswith(own)))
         return [
-            found("warned", "warned", line.rstrip("."))
+            found("bttrace", "warned", line.rstrip("."))
             for line in lines
             if line not in self._settings.problems
         ]
@@ -184,4 +192,5 @@ class Course:
         lost = called["counts"]["braintrust"][2]
         said = self._sender.warnings(of_the_call=True) if self._sender is not None and lost else []
         told = called["trouble"] or (said[-1] if said else f"not confirmed in {trace['seconds']} s")
-        return [found("trace", "rejected" if lost else called["why"] or "not-confirmed", told.rstrip("."))]
+        code = called["why"] or ("rejected" if lost else "not-confirmed")
+        return [found("trace", code, told.rstrip("."))]

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, ref
 
 from ..contracts import Neighbours
 from ..correlated import current
-from ..executions import EXECUTING
+from ..executions import around
 from ..guard import guarded
 from ..model import Json, Provider
 from ..record import Recorder
@@ -116,7 +116,8 @@ class Watches:
         if is_suppressed():
             return UNSEEN
         caller, wrapper = caller_and_wrapper(self.libraries, self._neighbours.wrappers)
-        return self._neighbours.parent(wrapper), caller, EXECUTING.get(), current()
+        parent = self._neighbours.parent(wrapper)
+        return parent, caller, around(parent), current()
 
     def _go(self, identity: int) -> None:
         """Ends what is open on a connection that was collected."""

@@ -40,8 +40,8 @@ class Places:
         return beneath(parent.place, self._ids), parent.adopter
 
     def outermost(self, origin: Origin) -> Above:
-        """Gives the application's own span, or another process's, or a new trace."""
-        if origin.root_span_id is None or origin.span_id is None:
+        """Gives the application's own span, or another process's, or a trace of its own."""
+        if origin.root_span_id is None:
             return Above(self._ids.trace())
         return Above(origin.root_span_id, origin.span_id, origin.adopter)
 

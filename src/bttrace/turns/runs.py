@@ -87,6 +87,13 @@ class Runs:
         execution.step.metadata.update({"status": "error" if error else "success", **details})
         return None if execution.pending is None else (run, execution.pending)
 
+    def retell(self, key: object, name: str, arguments: object) -> None:
+        """Takes it that an execution is called otherwise than was known when it began."""
+        step = self.step_of(key)
+        if step is not None and step.ended is None:
+            step.name, step.input = f"{step.kind}:{name}", arguments
+            self._places.note(step)
+
     def _ended_now(self, key: object) -> tuple[Run | None, _Running | None]:
         """Remembers an execution as ended, without what it was given; gives that with it, if it was open."""
         execution = self._open.pop(key, None)

@@ -202,6 +202,10 @@ class Turns:
             turn.touch(at)
             self._endings.close(turn, "failed" if error else "completed")
 
+    def retell(self, key: object, name: str, arguments: object) -> None:
+        """Takes it that an execution is called otherwise than was known when it began."""
+        self._runs.retell(key, name, arguments)
+
     def lose(self, key: object) -> None:
         """Takes it that the end of an execution will not be heard of."""
         self._runs.lose(key, self._latest)
