@@ -72,6 +72,10 @@ class Recorder:
         self.leave = self._exit.wait
         forks.follow(self)
 
+    def watch(self, screen: Screen) -> None:
+        """Lets a further screen see every span from now on, as the others have passed it."""
+        self._writing.watch(screen)
+
     def expect(self) -> None:
         """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
         self.is_idle = False
