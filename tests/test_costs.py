@@ -151,7 +151,7 @@ CASES: list[tuple[str, Client, Callable[[Any], Any], Reply, bool]] = [
     ("open weights at home", OPENAI, asks("gpt-oss-20b"), chat(usage=PLAIN, model="gpt-oss-20b"), False),
     ("a tier with its own prices", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="priority"), True),
     ("a tier of which no price is known", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="scale"), False),
-    ("a tier that was asked for, and is not confirmed", OPENAI, asks("gpt-4o-mini", service_tier="flex"), with_fields(chat(usage=PLAIN), service_tier=None), False),
+    ("a tier that was asked for, and is not confirmed", OPENAI, asks("o3", service_tier="flex"), with_fields(chat(usage=PLAIN, model="o3"), service_tier=None), False),
     ("a tier elsewhere", azure, asks("d"), with_fields(chat(usage=PLAIN), service_tier="priority"), False),
     ("sound without a price", OPENAI, asks("gpt-4o-mini"), chat(usage=used(1_000, 5, {"audio_tokens": 9})), False),
     (

@@ -362,7 +362,7 @@ def test_a_spoken_response_costs_what_was_heard_said_and_cached_of_each() -> Non
     """OpenAI, gpt-realtime: $4 for text and $32 for sound, $0.40 for either that is cached, $16 and $64 for what it says."""
     heard = {"text_tokens": 119, "audio_tokens": 1_000, "cached_tokens": 832}
     cached = {"text_tokens": 64, "audio_tokens": 768}
-    usage = {
+    usage: dict[str, Any] = {
         "total_tokens": 1_419,
         "input_tokens": 1_119,
         "output_tokens": 300,
@@ -372,6 +372,9 @@ def test_a_spoken_response_costs_what_was_heard_said_and_cached_of_each() -> Non
     millionths = (119 - 64) * 4 + (1_000 - 768) * 32 + (64 + 768) * 0.40 + 60 * 16 + 240 * 64
     assert millionths == pytest.approx(24_296.8)
     assert spoken(usage)["estimated_cost"] == pytest.approx(0.024_296_8)
+    words = {**usage, "input_token_details": {**heard, "cached_tokens_details": {"text_tokens": 64}}}
+    words["input_token_details"]["cached_tokens"] = 64
+    assert spoken(words)["estimated_cost"] == pytest.approx((55 * 4 + 1_000 * 32 + 64 * 0.40 + 16_320) / 1e6)
     untold = {**usage, "input_token_details": heard}
     assert "estimated_cost" not in spoken(untold)
 

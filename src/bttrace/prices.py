@@ -95,7 +95,7 @@ class Prices:
             from genai_prices import Usage
 
             price = calculated(
-                Usage(**{name: count for name, count in counts.items() if count}),
+                Usage(**counts),
                 model,
                 provider_id=provider,
                 genai_request_timestamp=datetime.fromtimestamp(at, timezone.utc),
