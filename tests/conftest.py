@@ -11,14 +11,20 @@ import pytest
 
 import bttrace
 from bttrace.environment import SIGNS
+from tests import clients
 from tests.doors import fresh_spool
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.machines import Machine
+from tests.patience import SECONDS
 from tests.sinks import Sinks
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
+
+clients.follow()
+# A client reads the certificates of all the world for 30 ms. There are thousands here, and none speaks TLS.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +67,8 @@ def machine(braintrust_api: BraintrustServer, provider: ProviderServer, tmp_path
 
 
 @pytest.fixture
-def sinks(braintrust_api: BraintrustServer) -> Iterator[Sinks]:
+def sinks(braintrust_api: BraintrustServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sinks]:
+    monkeypatch.setattr("bttrace.sinks.braintrust._ESTATE_TIMEOUT", SECONDS)  # a busy machine takes long
     made = Sinks(braintrust_api)
     yield made
     made.close()
@@ -71,3 +78,4 @@ def sinks(braintrust_api: BraintrustServer) -> Iterator[Sinks]:
 def _off_afterwards(_clean_environment: None) -> Iterator[None]:
     yield
     bttrace.disable()
+    clients.close()

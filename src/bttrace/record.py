@@ -72,6 +72,10 @@ class Recorder:
         self.leave = self._exit.wait
         forks.follow(self)
 
+    def watch(self, screen: Screen) -> None:
+        """Lets a further screen see every span from now on, as the others have passed it."""
+        self._writing.watch(screen)
+
     def expect(self) -> None:
         """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
         self.is_idle = False
@@ -154,7 +158,7 @@ class Recorder:
 
     def _work(self) -> float | None:
         """Empties the queue, then writes what is due; gives the seconds until more is."""
-        if not self._is_ready:
+        if not (self._is_ready or (self.is_idle and self._marks)):  # a flush alone needs no project
             self._is_ready = True
             self._writing.prepare()
         backlog, taken, weight, told = self._backlog, 0, 0, self._has_told()

@@ -8,15 +8,18 @@ was written open is completed by a row that merges. Knows no SDK, and no sink's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from weakref import ref
 
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Told
+from .contracts import Begun, Ended, Opening, Told
 from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
+from .guard import say_at_times
 from .model import Caller, Facts, Metric, Span
 from .shape import Place, Style, generation
+from .trace_keys import UNHEARD, Said, said
 from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
@@ -71,9 +74,9 @@ class Trees:
         opening = observation.opening()
         if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
             return
+        key, heard = ref(observation), _heard(opening)
         asked = opening.endpoint.conversation.asked(opening.request)
-        key = ref(observation)
-        self._enter(key, opening.started, asked, self._origin(observation, opening.caller))
+        self._enter(key, opening.started, asked, self._origin(observation, opening.caller, heard))
         self._streams[key] = observation
         if len(self._streams) > RUNNING:
             del self._streams[next(iter(self._streams))]
@@ -81,6 +84,8 @@ class Trees:
 
     def _enter(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Has a call find its turn, for which more may have to be known of streams that are being read."""
+        if origin.correlation.session_id is not None:
+            asked = replace(asked, session=origin.correlation.session_id)
         if not self._turns.knows(asked):
             self._peek(at)
         self._turns.begin(key, at, asked, origin)
@@ -96,11 +101,13 @@ class Trees:
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
+        heard = _heard(facts)
         if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
-            self._enter(key, facts.started, asked, self._origin(ended, facts.caller))
+            self._enter(key, facts.started, asked, self._origin(ended, facts.caller, heard))
         place, adopter = self._turns.place(key)
-        span = generation(facts, place, self._style, self._correlated(ended))
+        name = None if heard.trace is None else heard.trace.generation_name
+        span = generation(facts, place, self._style, self._correlated(ended, heard), name)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
@@ -140,7 +147,9 @@ class Trees:
             step.sent()
 
     def start(self, execution: Execution) -> None:
-        """Takes it that an execution began."""
+        """Takes it that an execution began; one that two threads told of at once, once."""
+        if execution.placed is not None:
+            return
         at = self._clock.epoch(execution.started)
         run = Run(
             execution.kind,
@@ -172,6 +181,8 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
+        if execution.errand is not None:
+            self._turns.retell(execution, execution.name, execution.arguments)
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         execution.result, execution.arguments = None, {}
         self._keep()
@@ -187,8 +198,13 @@ class Trees:
                 answer = facts.endpoint.conversation.answer(facts.response)
                 self._turns.hear(key, max(at, facts.started), answer)
 
-    def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
-        parent, within, correlation = ended.parent, ended.within, self._correlated(ended)
+    def _origin(self, ended: Ended | Execution, caller: Caller | None, heard: Said = UNHEARD) -> Origin:
+        """Gives where something began, and what is said of it."""
+        origin = self._begun(ended, caller, self._correlated(ended, heard))
+        return origin if heard.trace is None else replace(origin, trace=heard.trace)
+
+    def _begun(self, ended: Ended | Execution, caller: Caller | None, correlation: Correlation) -> Origin:
+        parent, within = ended.parent, ended.within
         if within is not None and (parent is within.parent or parent is within.current):
             return Origin(within, caller=caller, correlation=correlation)
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
@@ -203,10 +219,14 @@ class Trees:
             return Origin(self._root_key, root, above, None, caller, correlation)
         return Origin(within, caller=caller, correlation=correlation)
 
-    def _correlated(self, ended: Ended | Execution) -> Correlation:
-        """Gives what is said around something, in the application's code and for the whole process."""
-        said = ended.correlation
-        return self._correlation if said is None else said.within(self._correlation)
+    def _correlated(self, ended: Ended | Execution, heard: Said = UNHEARD) -> Correlation:
+        """Gives what is said of something: by itself, around it in the code, and for the whole process."""
+        around = ended.correlation
+        around = self._correlation if around is None else around.within(self._correlation)
+        found = around if heard is UNHEARD else heard.correlation.within(around)
+        if found.session_id is None and heard.last_session is not None:
+            return replace(found, session_id=heard.last_session)
+        return found
 
     # Writing.
 
@@ -242,6 +262,17 @@ class Trees:
     def _note(self) -> None:
         for step in self._turns.changes():
             self._steps.setdefault(step.place.span_id, step)
+
+
+def _heard(known: Opening | Facts) -> Said:
+    """Gives what a request says of its trace, and warns of what it says in vain."""
+    heard = said(known.request, known.session, known.endpoint.foreign)
+    for name, fault in heard.faults:
+        say_at_times(
+            f"{name} of a request is not valid: {fault}; the call is traced without it.",
+            about=f"{name} of a request is not valid",
+        )
+    return heard
 
 
 def _keys(asked_by: object) -> tuple[object, ...]:

@@ -1,0 +1,140 @@
+"""The figures that tell the most, of all benchmarks beside the peers: as a table, and in Markdown.
+
+Owns which figures these are and what they are called. A cell is what the peer adds to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .results import FLOOR, NOTHING, OURS, Figure, Results, loaded
+from .timing import number, rows_of_text
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A figure, by the benchmark that has it and its name there."""
+
+    benchmark: str
+    figure: str
+    title: str
+    explained: str
+
+
+HEADLINES = (
+    Headline("startup", "no key, wall", "start, no key", "start of a Python without a key"),
+    Headline("startup", "key, no provider, wall", "start, key", "start with a key, no SDK imported"),
+    Headline("startup", "key, import openai, wall", "start, openai", "start with a key, `import openai`"),
+    Headline("startup", "key, import anthropic, wall", "start, anthropic", "start with a key, `import anthropic`"),
+    Headline("stubbed", "call, processor", "call, thread", "a call, the application's thread alone"),
+    Headline("stubbed", "chunk of a stream of 2,000, processor", "chunk, thread", "a chunk, the application's thread alone"),
+    Headline(
+        "stubbed",
+        "end of a stream of 2,000 chunks, processor",
+        "stream's end, thread",
+        "the end of a stream of 2,000 chunks, the application's thread alone",
+    ),
+    Headline("insitu", "call, wall", "call, wall", "a call over loopback"),
+    Headline(
+        "insitu",
+        "call, processor time with the export",
+        "call, process",
+        "a call, processor time of the whole process with the export",
+    ),
+    Headline(
+        "insitu",
+        "200 concurrent streams of 100 chunks, async, wall",
+        "async stream",
+        "each of 200 concurrent async streams of 100 chunks",
+    ),
+    Headline("memory", "resident after start", "memory", "memory of a process that has started"),
+    Headline("exit", "sink well", "exit", "exit after one call, the sink is well"),
+    Headline("exit", "sink never answers", "exit, dead sink", "exit after one call, the sink never answers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A headline with its figure."""
+
+    headline: Headline
+    figure: Figure
+    results: Results
+
+
+def told(folder: Path) -> list[Told]:
+    """Gives the headlines of which a folder of results has the figures."""
+    kept = {headline.benchmark: loaded(headline.benchmark, folder) for headline in HEADLINES}
+    found = []
+    for headline in HEADLINES:
+        results = kept[headline.benchmark]
+        for figure in results.figures if results else ():
+            if results and figure.name == headline.figure:
+                found.append(Told(headline, figure, results))
+    return found
+
+
+def lacking(results: Results) -> set[str]:
+    """Gives the peers from which fewer calls arrived than were made."""
+    return {peer for peer, (calls, made) in results.arrived.items() if calls < made}
+
+
+def peers(headlines: Sequence[Told]) -> list[str]:
+    """Gives the peers of all headlines: the floor, ours, then the others as the table of peers has them."""
+    names = dict.fromkeys(peer for one in headlines for peer in one.figure.entries)
+    first = [name for name in (FLOOR, OURS) if name in names]
+    return first + [name for name in names if name not in (*first, NOTHING)]
+
+
+def versions(headlines: Sequence[Told]) -> Mapping[str, str]:
+    """Gives the versions of all peers that were measured."""
+    return {peer: version for one in headlines for peer, version in one.results.versions.items()}
+
+
+def cell(one: Told, peer: str) -> str:
+    """Gives what a peer adds: a dash where it was not measured, a star where not all calls arrived."""
+    entry = one.figure.entries.get(peer)
+    if entry is None or entry.adds is None:
+        return "-"
+    star = "*" if peer in lacking(one.results) else ""
+    return f"{number(entry.adds[1])}{star}"
+
+
+def summary(folder: Path) -> str:
+    """Gives the table for a terminal, a row for each headline."""
+    headlines = told(folder)
+    names = peers(headlines)
+    rows = [("adds to nothing", "unit", *names)]
+    rows += [
+        (one.headline.title, one.figure.unit, *(cell(one, name) for name in names)) for one in headlines
+    ]
+    return rows_of_text(rows)
+
+
+def markdown(folder: Path) -> str:
+    """Gives the table in Markdown, with what it was measured with."""
+    headlines = told(folder)
+    names = peers(headlines)
+    known = versions(headlines)
+    lines = [
+        f"| what it adds | {' | '.join(names)} |",
+        f"|---|{'---:|' * len(names)}",
+        *(
+            f"| {one.headline.explained}, {one.figure.unit.replace('us', 'µs')} | "
+            f"{' | '.join(_strong(cell(one, name), name) for name in names)} |"
+            for one in headlines
+        ),
+    ]
+    if any(lacking(one.results) for one in headlines):
+        lines += ["", r"\* of this peer, fewer calls arrived at the sink than were made."]
+    if headlines:
+        results = headlines[0].results
+        measured = ", ".join(f"{name} {known[name]}" for name in names if known.get(name))
+        lines += ["", f"{results.date}, Python {results.python}, {results.machine}; {measured}."]
+    return "\n".join(lines) + "\n"
+
+
+def _strong(text: str, peer: str) -> str:
+    return f"**{text}**" if peer == OURS else text
