@@ -15,12 +15,7 @@ import bttrace
 from bttrace.testing import ManualClock, capture
 from bttrace.tree import Ink, drawn
 from tests.apis import CHAT, MESSAGES, only
-from tests.doors import journal_rows
-from tests.loopback.braintrust import BraintrustServer
-from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
-from tests.loops import Talk, model, turn
-from tests.test_prices import (
+from tests.billed import (
     AT,
     GOOGLE,
     OPENAI,
@@ -36,6 +31,11 @@ from tests.test_prices import (
     with_fields,
     written,
 )
+from tests.doors import journal_rows
+from tests.loopback.braintrust import BraintrustServer
+from tests.loopback.provider import ProviderServer
+from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
+from tests.loops import Talk, model, turn
 
 Client = Callable[[ProviderServer], Any]
 OPENROUTER, PERPLEXITY, XAI, DEEPINFRA, TOGETHER = (
