@@ -55,11 +55,10 @@ def azure(provider: ProviderServer) -> Any:
     return openai.AzureOpenAI(azure_endpoint=provider.url, max_retries=0, **options)
 
 
-OPENAI, GROQ, GOOGLE, MISTRAL, XAI = (
+OPENAI, GROQ, GOOGLE, XAI = (
     openais("https://api.openai.com/v1"),
     openais("https://api.groq.com/openai/v1"),
     openais("https://generativelanguage.googleapis.com/v1beta/openai"),
-    openais("https://api.mistral.ai/v1"),
     openais("https://api.x.ai/v1"),
 )
 
