@@ -37,6 +37,12 @@ CUSTOM = {"dataset": "news", "depth": {"of": [1, None]}, "experiment": "e-7"}
 NAMED = {"trace_id": "eval run 456", "trace_name": "Summaries"}
 SAID = {**CUSTOM, **NAMED, "session_id": "s-1", "user_id": "u-1"}
 
+OWN = frozenset(
+    {"provider", "model", "api", "finish_reason", "request_id", "response_id", "service_tier", "usage"}
+    | {"stream", "stream_end", "max_tokens", "time_to_first_text"}
+)
+"""Metadata that the request's and the answer's own fields give."""
+
 Ask = Callable[[Api, ProviderServer, dict[str, Any]], None]
 
 
@@ -57,7 +63,8 @@ def raw(api: Api, provider: ProviderServer, extra: dict[str, Any]) -> None:
 
 def streaming(api: Api, provider: ProviderServer, extra: dict[str, Any]) -> None:
     with api.client(provider) as client:
-        with api.resource(client).with_streaming_response.create(**api.given, **extra) as response:
+        asked = api.resource(client).with_streaming_response.create(**api.given, **extra)
+        with asked as response:
             response.read()
 
 
@@ -85,10 +92,7 @@ WAYS: tuple[Ask, ...] = (plain, streamed, raw, streaming, helped, asynchronous, 
 
 
 def custom(row: dict[str, Any]) -> dict[str, Any]:
-    """What of a row's metadata is not told by the request's or the answer's own fields."""
-    own = ("provider", "model", "api", "finish_reason", "request_id", "response_id", "service_tier")
-    own += ("stream", "stream_end", "max_tokens", "time_to_first_text", "usage")
-    return {name: value for name, value in row["metadata"].items() if name not in own}
+    return {name: value for name, value in row["metadata"].items() if name not in OWN}
 
 
 @pytest.mark.parametrize("ask", WAYS, ids=lambda ask: ask.__name__)
