@@ -186,6 +186,27 @@ def test_a_block_left_from_elsewhere_counts_no_longer(client: Any) -> None:
         }
 
 
+@pytest.mark.parametrize("made", [bttrace.suppressed, block])
+def test_a_block_left_in_a_copy_of_its_context(made: Any, aclient: Any) -> None:
+    """As another task has it, which closes an asynchronous generator; a task from inside stays in the block."""
+
+    async def inside() -> AsyncGenerator[asyncio.Task[Any], None]:
+        with made():
+            yield asyncio.create_task(ask(aclient, "a task from inside"))
+
+    async def main() -> None:
+        generator = inside()
+        child = await anext(generator)
+        await child
+        await asyncio.create_task(generator.aclose())  # type: ignore[arg-type]
+        await ask(aclient, "after")
+
+    with capture() as captured:
+        run(aclient, main)
+        inner = {} if made is bttrace.suppressed else {"a task from inside": "s-1"}
+        assert sessions(captured) == {**inner, "after": None}
+
+
 def test_a_block_that_was_left_does_not_come_back_with_its_next_use(client: Any) -> None:
     again = bttrace.context(session_id="again")
 
