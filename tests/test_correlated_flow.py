@@ -198,7 +198,7 @@ def test_a_block_left_in_a_copy_of_its_context(made: Any, aclient: Any) -> None:
         generator = inside()
         child = await anext(generator)
         await child
-        await asyncio.create_task(generator.aclose())  # type: ignore[arg-type]
+        await asyncio.create_task(generator.aclose())
         await ask(aclient, "after")
 
     with capture() as captured:
