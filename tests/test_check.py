@@ -97,6 +97,17 @@ def test_a_project_that_does_not_exist_is_made_only_when_asked(
     assert row["id"] == outcome["trace"]["id"]
 
 
+def test_a_program_that_nothing_traces_is_none_whose_spans_arrive(
+    braintrust: BraintrustServer, tmp_path: Path
+) -> None:
+    outcome = told(run(braintrust, tmp_path, "--json", path=()))
+    assert (outcome["ok"], outcome["door"]) == (False, None)
+    assert findings(outcome) == {"not-on-path": ("hook", "failed")}
+    assert [row["id"] for row in braintrust.rows()] == [outcome["trace"]["id"]]
+    outcome = told(run(braintrust, tmp_path, "--enable", "--json", path=()))
+    assert (outcome["ok"], outcome["door"], findings(outcome)) == (True, "enable", {})
+
+
 def test_what_waits_in_the_spool_is_told_and_left_there(
     machine: Machine, braintrust_api: BraintrustServer, tmp_path: Path
 ) -> None:
