@@ -230,6 +230,7 @@ def test_a_hook_that_was_kept_from_starting_is_told(monkeypatch: pytest.MonkeyPa
 def test_what_switches_tracing_off_is_told(tmp_path: Path) -> None:
     cwd = no_sdk(tmp_path)
     for variables, code in (
+        ({"BTTRACE_EXPORTER": "local,braintrust"}, "no-key"),
         ({}, "no-key"),
         ({"BTTRACE_EXPORTER": "none"}, "exporter-none"),
         ({"BTTRACE_DISABLED": "1", "BTTRACE_SPOOL": "sometimes"}, "disabled"),

@@ -85,6 +85,16 @@ class Account:
         return self._project.answer
 
     @property
+    def takes(self) -> bool:
+        """Whether a span can be sent that makes no project: one is there, or may be of that id.
+
+        A key that may not look a project up can still be one that may write to it.
+        """
+        code, _ = self._project.trouble or ("", "")
+        by_id = self._settings.project_id is not None
+        return self.project is not None or (by_id and code in _OF_THE_PROJECT)
+
+    @property
     def organisations(self) -> list[str]:
         """Gives the names of the key's organisations, as far as they are known."""
         return [name for org in self._login.answer or () if (name := text(org.get("name")))]
@@ -123,8 +133,8 @@ class Account:
             self._names = self._api.project_names(self._deadline)
         return project
 
-    def findings(self) -> list[Finding]:
-        """Gives what is known by now."""
+    def findings(self, *, arrived: bool) -> list[Finding]:
+        """Gives what is known by now; `arrived` says that a span was taken."""
         login, project = self._login.trouble, self._project.trouble
         told = [self._login_finding(login)]
         if login is None:
@@ -133,7 +143,7 @@ class Account:
             told.append(self._project_finding())
         elif project is not None and not self._is_told(project, login):
             about = "project" if project[0] in _OF_THE_PROJECT else "braintrust"
-            told.append(found(about, *project))
+            told.append(found(about, *project, level="warning" if arrived else None))
         return told
 
     def _login_finding(self, trouble: tuple[str, str] | None) -> Finding:

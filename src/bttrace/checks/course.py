@@ -106,11 +106,12 @@ class Course:
         findings = [
             *settings_findings(settings, os.environ),
             *self._tried(),
-            *(account.findings() if account is not None else ()),
+            *(account.findings(arrived=arrived) if account is not None else ()),
             *stored,
             *self._warned(arrived=arrived),
-            *self._trace_findings(trace, arrived=arrived),
         ]
+        codes = {finding.code for finding in findings if finding.level == "failed"}
+        findings += [one for one in self._trace_findings(trace, arrived=arrived) if one.code not in codes]
         started = next((trial.started for trial in self._trials if trial.started), None)
         through = (started and door(started)) or ("enable" if self._enables else None)
         sdks = {trial.sdk.distribution: str(trial.sdk.version) for trial in self._trials if trial.sdk}
@@ -133,7 +134,7 @@ class Course:
             elif not self._delivers or self._account is None:
                 trial.tell("send", left)
             elif self._account.is_settled:
-                self._sends = self._account.project is not None
+                self._sends = self._account.takes
                 trial.tell("send" if self._sends else "keep", left)
 
     def _tried(self) -> list[Finding]:
