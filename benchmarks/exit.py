@@ -82,12 +82,8 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         results = Results("exit", ready.versions, quick=quick)
         variants = {one.peer.name: partial(_sequential, ready, one) for one in ready.peers}
         rounds = QUICK_ROUNDS if quick else ROUNDS
-        readings = interleaved(variants, rounds, seconds=SECONDS)
-        results.arrived = {
-            one.peer.name: [ready.arrived(one.peer), len(readings[one.peer.name]) + 1]
-            for one in ready.peers
-            if one.peer.exports and one.peer.name in readings
-        }
+        readings = interleaved(variants, rounds, seconds=SECONDS, skip=ready.skip)
+        results.arrived = ready.arrived()
         _add(results, "sink well", readings, HEALTHY_MOST)
         rounds = QUICK_DEAD_ROUNDS if quick else DEAD_ROUNDS
         _add(results, "sink refuses connections", _side_by_side(ready, rounds, _REFUSES), DEAD_MOST)
@@ -119,6 +115,7 @@ def _side_by_side(ready: Rig, rounds: int, url: str) -> Readings:
 
 
 def _sequential(ready: Rig, one: Installed) -> Reading:
+    ready.made(one.peer.name, 1)
     return _ending(ready, one).reading()
 
 

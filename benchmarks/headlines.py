@@ -27,9 +27,16 @@ HEADLINES = (
     Headline("startup", "no key, wall", "start, no key", "start of a Python without a key"),
     Headline("startup", "key, no provider, wall", "start, key", "start with a key, no SDK imported"),
     Headline("startup", "key, import openai, wall", "start, openai", "start with a key, `import openai`"),
-    Headline("startup", "key, import anthropic, wall", "start, anthropic", "start with a key, `import anthropic`"),
+    Headline(
+        "startup", "key, import anthropic, wall", "start, anthropic", "start with a key, `import anthropic`"
+    ),
     Headline("stubbed", "call, processor", "call, thread", "a call, the application's thread alone"),
-    Headline("stubbed", "chunk of a stream of 2,000, processor", "chunk, thread", "a chunk, the application's thread alone"),
+    Headline(
+        "stubbed",
+        "chunk of a stream of 2,000, processor",
+        "chunk, thread",
+        "a chunk, the application's thread alone",
+    ),
     Headline(
         "stubbed",
         "end of a stream of 2,000 chunks, processor",
@@ -45,9 +52,9 @@ HEADLINES = (
     ),
     Headline(
         "insitu",
-        "200 concurrent streams of 100 chunks, async, wall",
+        "200 concurrent streams of 50 chunks, async, wall",
         "async stream",
-        "each of 200 concurrent async streams of 100 chunks",
+        "each of 200 concurrent async streams of 50 chunks",
     ),
     Headline("memory", "resident after start", "memory", "memory of a process that has started"),
     Headline("exit", "sink well", "exit", "exit after one call, the sink is well"),
@@ -67,13 +74,13 @@ class Told:
 def told(folder: Path) -> list[Told]:
     """Gives the headlines of which a folder of results has the figures."""
     kept = {headline.benchmark: loaded(headline.benchmark, folder) for headline in HEADLINES}
-    found = []
-    for headline in HEADLINES:
-        results = kept[headline.benchmark]
-        for figure in results.figures if results else ():
-            if results and figure.name == headline.figure:
-                found.append(Told(headline, figure, results))
-    return found
+    return [
+        Told(headline, figure, results)
+        for headline in HEADLINES
+        if (results := kept[headline.benchmark])
+        for figure in results.figures
+        if figure.name == headline.figure
+    ]
 
 
 def lacking(results: Results) -> set[str]:
@@ -107,9 +114,7 @@ def summary(folder: Path) -> str:
     headlines = told(folder)
     names = peers(headlines)
     rows = [("adds to nothing", "unit", *names)]
-    rows += [
-        (one.headline.title, one.figure.unit, *(cell(one, name) for name in names)) for one in headlines
-    ]
+    rows += [(one.headline.title, one.figure.unit, *(cell(one, name) for name in names)) for one in headlines]
     return rows_of_text(rows)
 
 

@@ -17,7 +17,7 @@ from .timing import Gone
 
 ROUNDS, QUICK_ROUNDS = 3, 1
 FIRST, CALLS = 500, 1_000
-CHUNKS = 10_000
+STREAMS, CHUNKS = 5, 10_000
 _MIB = 2**20
 _FIGURES = (
     "resident after start",
@@ -39,6 +39,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
                     sizes[figure].setdefault(name, []).append(value / _MIB)
         for figure, found in sizes.items():
             results.add(figure, "MiB", found)
+        results.arrived = ready.arrived()
         results.skipped = ready.skipped
     return results
 
@@ -48,6 +49,7 @@ def _round(ready: Rig) -> Mapping[str, tuple[float, ...]]:
     for name, running in ready.programs("application.py").items():
         try:
             sizes[name] = _sizes(running)
+            ready.made(name, STREAMS + 1 + FIRST + CALLS)
         except Gone as gone:
             ready.skip(name, str(gone))
         running.end()
@@ -56,7 +58,7 @@ def _round(ready: Rig) -> Mapping[str, tuple[float, ...]]:
 
 def _sizes(running: Program) -> tuple[float, ...]:
     start = float(running.answer("resident"))
-    running.answer("stream 20 5")
+    running.answer(f"stream 20 {STREAMS}")
     held = float(running.answer(f"held {CHUNKS}"))
     running.answer(f"call {FIRST}")
     before = float(running.answer("resident"))

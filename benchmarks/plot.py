@@ -55,11 +55,11 @@ def picture(headlines: Sequence[Told], palette: Palette) -> str:
     height = _HEAD + _ROW * len(names) + _FOOT
     rows = -(-len(headlines) // _COLUMNS)
     width, whole = _COLUMNS * _WIDTH + _GAP, rows * height
-    parts = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}" width="{width}" '
-        f'height="{whole}" font-family="{_FONT}" role="img">',
-        "<title>What each tracer adds to a program that has none</title>",
-    ]
+        f'height="{whole}" font-family="{_FONT}" role="img">'
+    )
+    parts = [head, "<title>What each tracer adds to a program that has none</title>"]
     for index, one in enumerate(headlines):
         across, down = index % _COLUMNS * (_WIDTH + _GAP), index // _COLUMNS * height
         parts.append(f'<g transform="translate({across},{down})">')
@@ -69,12 +69,20 @@ def picture(headlines: Sequence[Told], palette: Palette) -> str:
 
 
 def _panel(one: Told, names: Sequence[str], palette: Palette) -> Iterator[str]:
-    shown: Mapping[str, Entry] = {name: one.figure.entries[name] for name in names if name in one.figure.entries}
+    shown: Mapping[str, Entry] = {
+        name: one.figure.entries[name] for name in names if name in one.figure.entries
+    }
     most = max((entry.adds[2] for entry in shown.values() if entry.adds), default=1.0) or 1.0
     unit = one.figure.unit.replace("us", "µs")
     title = one.headline.explained.replace("`", "")
     yield _text(0, 18, f"{title[0].upper()}{title[1:]}", palette.text, size=14, weight=600)
-    yield _text(0, 36, f"{unit} more than without; the line spans the middle half of the rounds", palette.faint, size=11)
+    yield _text(
+        0,
+        36,
+        f"{unit} more than without; the line spans the middle half of the rounds",
+        palette.faint,
+        size=11,
+    )
     for index, name in enumerate(names):
         middle = _HEAD + _ROW * index + _ROW / 2
         strong = 600 if name == OURS else 400

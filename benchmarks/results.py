@@ -7,7 +7,7 @@ its median to nothing's and to the floor's.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -80,7 +80,7 @@ class Results:
     quick: bool = False
     python: str = platform.python_version()
     machine: str = f"{os.cpu_count()} processors, {platform.machine()}"
-    date: str = field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).date().isoformat())
+    date: str = field(default_factory=lambda: dt.datetime.now(dt.timezone.utc).date().isoformat())
 
     def add(
         self,
@@ -90,7 +90,7 @@ class Results:
         *,
         baseline: Mapping[str, Sequence[float]] | None = None,
     ) -> Figure:
-        """Adds a figure from the rounds of every peer; `baseline` has those of nothing beside each, if they differ."""
+        """Adds a figure from the rounds of every peer; `baseline` has those of nothing, if others."""
         entries = {}
         floor = statistics.median(values[FLOOR]) if FLOOR in values else None
         for peer, rounds in values.items():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,11 +63,13 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
 
 
 def _measured(results: Results, ready: Rig, start: Start, *, quick: bool) -> None:
-    variants = {one.peer.name: _variant(ready, one, start) for one in ready.peers if begun(one, start.sdk) is not None}
+    variants = {
+        one.peer.name: _variant(ready, one, start) for one in ready.peers if begun(one, start.sdk) is not None
+    }
     close = {name: variant for name, variant in variants.items() if name in _CLOSE}
     far = {name: variant for name, variant in variants.items() if name not in _CLOSE or name == NOTHING}
-    readings = interleaved(close, QUICK_ROUNDS if quick else start.rounds)
-    beside = interleaved(far, QUICK_ROUNDS if quick else FAR_ROUNDS, seconds=FAR_SECONDS)
+    readings = interleaved(close, QUICK_ROUNDS if quick else start.rounds, skip=ready.skip)
+    beside = interleaved(far, QUICK_ROUNDS if quick else FAR_ROUNDS, seconds=FAR_SECONDS, skip=ready.skip)
     for name, kind in (("wall", walls), ("processor", cpus)):
         figure = _figure(results, f"{start.name}, {name}", kind, readings, beside)
         if kind is walls:
@@ -83,7 +85,7 @@ def _figure(
 
 
 def begun(one: Installed, sdk: str) -> str | None:
-    """Gives what a program begins with that imports an SDK or none; None where the peer has nothing for it."""
+    """Gives what a program begins with that imports an SDK or none; None if the peer has nothing for it."""
     observed = getattr(one.peer, sdk) if sdk else ""
     if observed is None:
         return None
@@ -95,7 +97,7 @@ def _variant(ready: Rig, one: Installed, start: Start) -> Variant:
     return partial(_process, command, ready.environ(one, key=start.key), str(Path(ready.scratch, "errors")))
 
 
-def _process(command: Sequence[str], environ: Mapping[str, str], errors: str) -> Reading:
+def _process(command: list[str], environ: Mapping[str, str], errors: str) -> Reading:
     """Runs a process to its end; ends it after `LIMIT` seconds; raises `Gone` if it fails."""
     silent = [
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),

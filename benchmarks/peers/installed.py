@@ -46,10 +46,11 @@ def installed(peers: tuple[Peer, ...]) -> tuple[list[Installed], dict[str, str]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         made = [(group, pool.submit(_made, group, shared)) for group in alike.values()]
         for group, result in made:
-            try:
-                found += result.result()
-            except Failed as failed:
+            failed = result.exception()
+            if isinstance(failed, Failed):
                 missing |= dict.fromkeys((peer.name for peer in group), _reason(failed))
+            else:
+                found += result.result()
     found.sort(key=lambda one: peers.index(one.peer))
     told = ", ".join(f"{one.peer.name} {one.version}".strip() for one in found)
     print(f"beside {OPENAI} and {ANTHROPIC}, each in its environment: {told}", flush=True)

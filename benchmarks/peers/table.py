@@ -117,11 +117,8 @@ PEERS = (
             "opentelemetry-sdk==1.45.1",
             _HTTPX,
         ),
-        start="from traceloop.sdk import Traceloop; Traceloop.init(app_name='bench', telemetry_enabled=False)",
-        flush=(
-            "from traceloop.sdk.tracing.tracing import TracerWrapper;"
-            " TracerWrapper().flush()"
-        ),
+        start="from traceloop.sdk import Traceloop; Traceloop.init('bench', telemetry_enabled=False)",
+        flush="from traceloop.sdk.tracing.tracing import TracerWrapper; TracerWrapper().flush()",
         options={"TRACELOOP_TRACE_CONTENT": "true", "TRACELOOP_METRICS_ENABLED": "false"},
         keys={"TRACELOOP_API_KEY": "k", "TRACELOOP_BASE_URL": "{url}"},
     ),
