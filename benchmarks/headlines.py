@@ -1,6 +1,7 @@
 """The figures that tell the most, of all benchmarks beside the peers: as a table, and in Markdown.
 
-Owns which figures these are and what they are called. A cell is what the peer adds to nothing.
+Owns which figures these are and what they are called. A cell is what the peer adds to nothing, or
+what is left of nothing's throughput.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .results import FLOOR, NOTHING, OURS, Figure, Results, loaded
-from .timing import number, rows_of_text
+from .timing import rows_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Headline:
     figure: str
     title: str
     explained: str
+    is_share: bool = False  # of the throughput that nothing has
 
 
 HEADLINES = (
@@ -54,7 +56,8 @@ HEADLINES = (
         "insitu",
         "200 concurrent streams of 50 chunks, async, wall",
         "async stream",
-        "each of 200 concurrent async streams of 50 chunks",
+        "200 concurrent async streams, of the throughput without",
+        is_share=True,
     ),
     Headline("memory", "resident after start", "memory", "memory of a process that has started"),
     Headline("exit", "sink well", "exit", "exit after one call, the sink is well"),
@@ -105,8 +108,23 @@ def cell(one: Told, peer: str) -> str:
     entry = one.figure.entries.get(peer)
     if entry is None or entry.adds is None:
         return "-"
+    more = "> " if peer in one.figure.least else ""
     star = "*" if peer in lacking(one.results) else ""
-    return f"{number(entry.adds[1])}{star}"
+    told = _rounded(entry.adds[1])
+    if one.headline.is_share and entry.to_nothing:
+        told = f"{100 / entry.to_nothing:.0f}"
+    return f"{more}{told}{star}"
+
+
+def unit(one: Told) -> str:
+    """Gives the unit of a headline's cells."""
+    return "%" if one.headline.is_share else one.figure.unit.replace("us", "µs")
+
+
+def _rounded(value: float) -> str:
+    """Gives a number with the two or three digits that another run would have too."""
+    size = abs(value)
+    return f"{value:,.{0 if size >= 10 else 1 if size >= 1 else 2}f}"
 
 
 def summary(folder: Path) -> str:
@@ -114,7 +132,7 @@ def summary(folder: Path) -> str:
     headlines = told(folder)
     names = peers(headlines)
     rows = [("adds to nothing", "unit", *names)]
-    rows += [(one.headline.title, one.figure.unit, *(cell(one, name) for name in names)) for one in headlines]
+    rows += [(one.headline.title, unit(one), *(cell(one, name) for name in names)) for one in headlines]
     return rows_of_text(rows)
 
 
@@ -127,7 +145,7 @@ def markdown(folder: Path) -> str:
         f"| what it adds | {' | '.join(names)} |",
         f"|---|{'---:|' * len(names)}",
         *(
-            f"| {one.headline.explained}, {one.figure.unit.replace('us', 'µs')} | "
+            f"| {one.headline.explained}, {unit(one)} | "
             f"{' | '.join(_strong(cell(one, name), name) for name in names)} |"
             for one in headlines
         ),

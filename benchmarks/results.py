@@ -52,6 +52,7 @@ class Figure:
     rounds: int
     entries: dict[str, Entry]
     targets: list[Target] = field(default_factory=list)
+    least: list[str] = field(default_factory=list)  # peers whose numbers are only the least that it takes
 
     def adds(self, peer: str) -> float:
         """Gives what a peer adds, the median of its rounds."""
@@ -120,6 +121,8 @@ class Results:
             print(f"\n{self.benchmark}: {figure.name}, in {figure.unit}; {figure.rounds} rounds")
             rows = [("", *_HEAD), *(_cells(name, figure.entries[name]) for name in ordered(figure))]
             print(rows_of_text(rows))
+            for name in figure.least:
+                print(f"  {name} was not waited for any longer")
             for target in figure.targets:
                 print(f"  target: {target.text}: {'yes' if target.met else 'NO'}")
         for name, (calls, made) in self.arrived.items():
@@ -146,6 +149,7 @@ def loaded(benchmark: str, folder: Path) -> Results | None:
             told["rounds"],
             {name: Entry(**entry) for name, entry in told["entries"].items()},
             [Target(**target) for target in told["targets"]],
+            told["least"],
         )
         for told in kept.pop("figures")
     ]
