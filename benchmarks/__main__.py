@@ -9,6 +9,8 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from tests.matrix.environments import Failed
+
 from .environment import HERE
 from .headlines import markdown, summary
 from .peers.table import PEERS
@@ -56,7 +58,11 @@ def main() -> None:
         started = time.monotonic()
         run = import_module(f"benchmarks.{name}").run
         if name in PEERED:
-            results = run(quick=options.quick, peers=peers)
+            try:
+                results = run(quick=options.quick, peers=peers)
+            except Failed as failed:
+                print(f"{name} was not measured, because no environment can be made: {failed}")
+                continue
             results.show()
             if folder:
                 results.write(folder)

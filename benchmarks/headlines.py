@@ -50,7 +50,7 @@ HEADLINES = (
         "insitu",
         "call, processor time with the export",
         "call, process",
-        "a call, processor time of the whole process with the export",
+        "a call, processor time of the whole process",
     ),
     Headline(
         "insitu",

@@ -66,6 +66,9 @@ def _made(group: Sequence[Peer], shared: Tools) -> list[Installed]:
     if first.own:
         shared.pip(python, "--force-reinstall", "--no-deps", str(shared.wheel))
         door = ran([str(python), "-c", _DOOR], _TIMEOUT, "importing bttrace").strip()
+    begun = "import anthropic\n" + ((not first.own and first.program("openai")) or "import openai")
+    # No module is compiled while a start is measured, and what can't be started is known before.
+    ran([str(python), "-c", begun], _TIMEOUT, "its start")
     return [Installed(peer, python, _version(peer, python), door) for peer in group]
 
 

@@ -34,6 +34,13 @@ class Peer:
     exports: bool = True
     own: bool = False  # whether the project's wheel is installed too
 
+    def program(self, *sdks: str) -> str | None:
+        """Gives what a program begins with that imports SDKs; None if the peer has nothing for one."""
+        observed = [getattr(self, sdk) for sdk in sdks]
+        if None in observed:
+            return None
+        return "\n".join([self.start, *observed, *(f"import {sdk}" for sdk in sdks)])
+
 
 _OTLP = """
 from opentelemetry import trace
