@@ -60,6 +60,12 @@ HEADLINES = (
         is_share=True,
     ),
     Headline("memory", "resident after start", "memory", "memory of a process that has started"),
+    Headline(
+        "memory",
+        "at the last chunk of a stream of 10,000, more than before it",
+        "memory, stream",
+        "memory at the end of a stream of 10,000 chunks",
+    ),
     Headline("exit", "sink well", "exit", "exit after one call, the sink is well"),
     Headline("exit", "sink never answers", "exit, dead sink", "exit after one call, the sink never answers"),
 )

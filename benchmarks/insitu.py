@@ -46,7 +46,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
             results.add(f"{work}, the garbage collector's part of it", "us", collected)
             if line.startswith("astream"):
                 figure.asked(CONCURRENT_MOST, "to_nothing")
-        results.arrived = ready.arrived()
+            results.arrived = ready.arrived()  # the sink lets go of what it has read
         results.skipped = ready.skipped
     return results
 

@@ -43,7 +43,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
                 for figure, value in zip(_FIGURES, values, strict=True):
                     sizes[figure].setdefault(name, []).append(value / _MIB)
         for figure, found in sizes.items():
-            results.add(figure, "MiB", found)
+            results.add(figure, "MiB", found, is_rise="more than" in figure)
         results.arrived = ready.arrived()
         results.skipped = ready.skipped
     return results

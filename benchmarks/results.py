@@ -90,10 +90,14 @@ class Results:
         values: Mapping[str, Sequence[float]],
         *,
         baseline: Mapping[str, Sequence[float]] | None = None,
+        is_rise: bool = False,
     ) -> Figure:
-        """Adds a figure from the rounds of every peer; `baseline` has those of nothing, if others."""
+        """Adds a figure from the rounds of every peer; `baseline` has those of nothing, if others.
+
+        A rise is about zero with nothing, and has no ratios.
+        """
         entries = {}
-        floor = statistics.median(values[FLOOR]) if FLOOR in values else None
+        floor = statistics.median(values[FLOOR]) if FLOOR in values and not is_rise else None
         for peer, rounds in values.items():
             bare = (baseline or {}).get(peer) or values.get(NOTHING)
             low, middle, high = spread(rounds)
@@ -102,7 +106,7 @@ class Results:
                 middle,
                 high,
                 spread(differences(rounds, bare)) if bare and peer != NOTHING else None,
-                _ratio(middle, statistics.median(bare)) if bare else None,
+                _ratio(middle, statistics.median(bare)) if bare and not is_rise else None,
                 _ratio(middle, floor),
             )
         figure = Figure(name, unit, max(map(len, values.values())), entries)

@@ -42,7 +42,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
             figure.asked(most)
             _a_tenth(figure)
             results.add(f"{work}, wall", "us", {peer: walls(taken, 1e6) for peer, taken in readings.items()})
-        results.arrived = ready.arrived()
+            results.arrived = ready.arrived()  # the sink lets go of what it has read
         results.skipped = ready.skipped
     return results
 
