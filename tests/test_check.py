@@ -142,7 +142,9 @@ def test_the_door_is_told_and_what_is_in_its_way(tmp_path: Path) -> None:
     starts = own_site(tmp_path / "starts", "import bttrace; bttrace.enable()")
     local = {"BTTRACE_EXPORTER": "local"}
 
-    def outcome(*path: str | Path, command: tuple[str, ...] = (PYTHON,), enables: bool = False) -> list[object]:
+    def outcome(
+        *path: str | Path, command: tuple[str, ...] = (PYTHON,), enables: bool = False
+    ) -> list[object]:
         words = ["--json", *(["--enable"] if enables else [])]
         module = (*command, "-m", "bttrace.check")
         return hook(told(run(None, cwd, *words, variables=local, path=path, command=module)))
@@ -177,7 +179,9 @@ def test_what_switches_tracing_off_is_told(tmp_path: Path) -> None:
         outcome = told(run(None, cwd, "--json", variables=variables))
         assert findings(outcome)[code][1] == "failed"
         assert hook(outcome)[:2] == ["PYTHONPATH", ""]
-    outcome = told(run(None, cwd, "--json", variables={"BTTRACE_DISABLED": "1", "BTTRACE_SPOOL": "sometimes"}))
+    outcome = told(
+        run(None, cwd, "--json", variables={"BTTRACE_DISABLED": "1", "BTTRACE_SPOOL": "sometimes"})
+    )
     assert findings(outcome)["bad-value"] == ("settings", "warning")
 
 
@@ -199,7 +203,12 @@ def distribution(folder: Path, version: str, code: str) -> Path:
     [
         ("0.28.1", "", "sdk-too-old", "0.28.1 is older than 1.8"),
         ("99.0.0", "", "sdk-unknown", "99.0.0 has none of the places"),
-        ("9.0.0", "import no_such_module", "sdk-broken", "ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "9.0.0",
+            "import no_such_module",
+            "sdk-broken",
+            "ModuleNotFoundError: No module named 'no_such_module'",
+        ),
         ("9.0.0", "import os; print('argh', flush=True); os._exit(5)", "sdk-broken", "argh"),
     ],
 )

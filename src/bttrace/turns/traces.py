@@ -6,7 +6,7 @@ Within that trace, what is around decides where; `trace.parent_span_id` counts m
 count more than both. In the application's own braintrust span a call stays: that trace, which may be
 an experiment's, is the application's. A call that another tracer tells of is where that has it. A
 request that goes on with an open turn stays in the turn. No call is lost thereby: the id that
-it named is in its metadata.
+it named is in its metadata, and where it was made is there if that is another trace.
 
 Ids of what stands in a named trace are made of the names, so that processes that know nothing of each
 other tell of the same spans. Their rows are *shared*: each merges into what is there, in whatever order they
@@ -140,6 +140,18 @@ class Traces:
         if step.ended is None:
             step.ended = max(step.started, at)
             self._places.note(step)
+
+
+def turn_names(trace: Trace | None, place: Place) -> tuple[str, str | None]:
+    """Gives the name of a turn, and that of the span that its request had it stand in.
+
+    The trace's name is the turn's where it is not that of a root of ours.
+    """
+    if trace is None:
+        return "agent turn", None
+    is_named = trace.parent_span_id is None and trace.root_span_id == place.root_span_id
+    name = None if is_named else trace.trace_name
+    return name or "agent turn", trace.span_name if place.parents else None
 
 
 def _row(made: str) -> str:
