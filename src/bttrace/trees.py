@@ -12,7 +12,7 @@ from dataclasses import replace
 from weakref import ref
 
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Opening, Told
+from .contracts import Begun, Ended, Told
 from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
@@ -63,7 +63,7 @@ class Trees:
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
-        self._turns = Turns(self._ids)
+        self._turns = Turns(self._ids, self._turns.shared())
         self._services = Services(self._ids)
         self._steps.clear()
         self._spans.clear()

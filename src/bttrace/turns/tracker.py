@@ -10,7 +10,7 @@ a tool past the results that it sends or a model call past its tool, ends after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -46,10 +46,10 @@ class _Generation:
 class Turns:
     """Takes what begins and ends, in order, and gives the steps that changed."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, inherited: Iterable[Step] = ()) -> None:
         self._places = Places(ids)
         self._memory = Memory(self._give_up)
-        self._traces = Traces(self._places)
+        self._traces = Traces(self._places, inherited)
         self._runs = Runs(self._places, self._traces)
         self._endings = Endings(self._places)
         self._running: dict[object, _Generation] = {}
@@ -237,6 +237,10 @@ class Turns:
     def changes(self) -> list[Step]:
         """Gives the steps that changed since they were last asked for, parents before their children."""
         return self._traces.changes()
+
+    def shared(self) -> list[Step]:
+        """Gives the steps that a forked child inherits."""
+        return self._traces.shared()
 
     def abandon(self) -> None:
         """Ends everything that is open, because nothing more will be heard of it."""
