@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import bttrace
+from tests.apis import CHAT
 from tests.doors import PYTHON, RUN, Finished, environment, finished, fresh_spool
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
@@ -161,3 +163,21 @@ def test_in_the_application_s_own_span_a_call_stays(
     told = [named(rows, name) for name in "abc"]
     assert [row["metadata"]["trace_id"] for row in told] == ["run 7"] * 3
     assert told[1]["tags"] == ["t"]
+
+
+def test_a_root_that_is_sent_again_counts_once(
+    braintrust_api: BraintrustServer, provider: ProviderServer
+) -> None:
+    provider.reply(chat("Hello."))
+    server = braintrust_api
+    bttrace.enable(api_key=server.key, api_url=server.url, app_url=server.url, project="P")
+    with CHAT.client(provider) as client:
+        for _ in range(3):
+            body = {"trace": {"trace_id": "t", "span_name": "Step"}}
+            client.chat.completions.create(**CHAT.given, extra_body=body)
+            assert bttrace.flush()
+    counts = bttrace.status().sinks["braintrust"]
+    assert (counts.sent, counts.kept, counts.waiting, counts.lost) == (5, 0, 0, 0)
+    assert len(server.rows("P")) == 5
+    assert [server.deliveries[named(server.rows("P"), name)["id"]] for name in ("trace t", "Step")] == [3, 3]
+    assert server.clashes == []
