@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -125,6 +126,15 @@ def expert(city: str) -> str:
 
 
 TOOLS: dict[str, Callable[..., Any]] = {"weather": weather, "broken": broken, "expert": expert}
+
+
+def without_rain(value: Any) -> Any:
+    """A mask that an application gives: no word of rain, of stations, or of its user."""
+    if isinstance(value, str):
+        return re.sub("[Rr]ain|station|u-1", "#", value)
+    if isinstance(value, dict):
+        return {name: without_rain(held) for name, held in value.items()}
+    return [without_rain(held) for held in value] if isinstance(value, list) else value
 
 
 def _called(*names: str) -> Reply:
@@ -336,6 +346,13 @@ _STORIES: Mapping[str, Callable[[Stage], None]] = {
 _APART = 1000  # seconds from one story to the next, by which rows are told apart
 
 
+def tell(story: str, provider: ProviderServer, clock: ManualClock | None = None) -> None:
+    """Tells one story, whoever listens."""
+    with ExitStack() as closing:
+        _on[:] = [Stage(provider, clock or ManualClock(), closing)]
+        _STORIES[story](_on[0])
+
+
 def _endpoints(clock: ManualClock) -> list[str]:
     """Makes one call of each endpoint of OpenAI that answers at once."""
     for case in CASES:
@@ -354,11 +371,10 @@ def told(**options: Any) -> Mapping[str, list[Row]]:
     observed = {"tools": "tests.fields:TOOLS", "discover_tools": False}
     named = {"workflows": "tests.flows:handle", "tasks": "tests.flows:research"}
     with capture(clock=clock, ids=CountedIds(), **observed, **named, **options) as captured:
-        for name, story in _STORIES.items():
+        for name in _STORIES:
             clock.advance(_APART)
-            with ProviderServer() as provider, ExitStack() as closing:
-                _on[:] = [Stage(provider, clock, closing)]
-                story(_on[0])
+            with ProviderServer() as provider:
+                tell(name, provider, clock)
             assert captured.rows
             names.append(name)
         names += _endpoints(clock)

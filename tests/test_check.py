@@ -9,15 +9,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bttrace.checks.doors import hook_finding
 from bttrace.checks.sdks import NAMES, SDKS
 from bttrace.providers import SDKS as PROVIDERS
 from tests import checked
 from tests.checked import findings, no_sdk, run, said, told
-from tests.doors import FOLDER, PYTHON, RUN, finished
+from tests.doors import FOLDER, PYTHON, ROOT, RUN, finished
 from tests.kin import SDKS as KIN
 from tests.loopback.braintrust import BraintrustServer
 from tests.machines import Machine
 
+POINTS = """\
+from importlib.metadata import entry_points
+for point in entry_points(group="opentelemetry_pre_instrument"):
+    point.load()()
+"""
 PROVIDERS_KEY = "sk-proj-the-applications-own-key-0123456789"
 
 
@@ -67,7 +73,7 @@ def test_a_span_of_a_real_call_arrives(braintrust: BraintrustServer, tmp_path: P
     sent = b"".join(request.body for request in braintrust.requests) + done.out.encode()
     assert PROVIDERS_KEY.encode() not in sent
     assert checked.KEY not in done.out
-    assert not spool.exists()
+    assert not spool.parent.exists()
     assert list(cwd.iterdir()) == []
 
 
@@ -121,6 +127,32 @@ def test_a_journal_of_the_applications_is_not_written_to(tmp_path: Path) -> None
     assert "near it: BTTRACE_TOOLS" in said(outcome, "unknown-variable")
 
 
+def test_the_picture_in_the_readme_is_what_it_prints(tmp_path: Path) -> None:
+    picture = (
+        (ROOT / "README.md").read_text(encoding="utf-8").split("$ bttrace check openai\n")[1].split("```")[0]
+    )
+    with BraintrustServer(key=checked.KEY, orgs=("acme",)) as server:
+        server.project_id("Support bot")
+        spool = tmp_path / "spool"
+        variables = {"BRAINTRUST_PROJECT_NAME": "Suport bot", "BTTRACE_SPOOL_DIR": str(spool)}
+        done = run(server, tmp_path, variables=variables)
+        shown = {
+            urlsplit(server.url).netloc: "www.braintrust.dev",
+            str(spool): "/home/app/.local/state/bttrace/spool",
+            PYTHON: "/srv/app/.venv/bin/python",
+        }
+    printed = done.out
+    for ours, readers in shown.items():
+        printed = printed.replace(ours, readers)
+    assert [_unversioned(line) for line in printed.splitlines()] == [
+        _unversioned(line) for line in picture.splitlines()
+    ]
+
+
+def _unversioned(line: str) -> str:
+    return re.sub(r"\d+(\.\d+)+", "#", line)
+
+
 # The hook.
 
 
@@ -140,6 +172,7 @@ def hook(outcome: dict[str, object]) -> list[object]:
 def test_the_door_is_told_and_what_is_in_its_way(tmp_path: Path) -> None:
     cwd, site = no_sdk(tmp_path / "here"), own_site(tmp_path / "site")
     starts = own_site(tmp_path / "starts", "import bttrace; bttrace.enable()")
+    points = own_site(tmp_path / "points", POINTS)
     local = {"BTTRACE_EXPORTER": "local"}
 
     def outcome(
@@ -158,6 +191,7 @@ def test_the_door_is_told_and_what_is_in_its_way(tmp_path: Path) -> None:
     assert outcome()[:2] == [None, "not-on-path"]
     assert outcome(enables=True)[:2] == ["enable", ""]
     assert outcome(starts)[:2] == ["startup", ""]
+    assert outcome(points, FOLDER)[:2] == ["opentelemetry", ""]
     assert outcome(command=RUN[:3])[:2] == ["run", ""]
     door, code, sentence = outcome(FOLDER, command=(PYTHON, "-E"))
     assert (door, code) == (None, "isolated")
@@ -166,6 +200,24 @@ def test_the_door_is_told_and_what_is_in_its_way(tmp_path: Path) -> None:
     door, code, sentence = outcome(gone)
     assert (door, code) == (None, "not-on-path")
     assert str(gone) in str(sentence)
+
+
+def test_a_python_that_does_not_start_is_told(tmp_path: Path) -> None:
+    site = own_site(
+        tmp_path / "site", "import os, sys\nif '-c' in sys.orig_argv: print('argh', flush=True); os._exit(3)"
+    )
+    outcome = told(
+        run(None, tmp_path, "--json", variables={"BTTRACE_EXPORTER": "local"}, path=(FOLDER, site))
+    )
+    assert findings(outcome)["python-failed"] == ("hook", "failed")
+    assert said(outcome, "python-failed").endswith("argh")
+
+
+def test_a_hook_that_was_kept_from_starting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", FOLDER)
+    started = {"active": False, "reason": "it fell over", "flags": [], "path": []}
+    found = hook_finding(started, enables=False, off=False)
+    assert (found.code, found.said.rpartition(": ")[2]) == ("not-started", "it fell over")
 
 
 def test_what_switches_tracing_off_is_told(tmp_path: Path) -> None:
@@ -226,6 +278,33 @@ def test_a_module_of_the_sdks_name_is_told(tmp_path: Path) -> None:
     outcome = told(run(None, no_sdk(tmp_path), "--json", variables={"BTTRACE_EXPORTER": "local"}))
     assert findings(outcome)["sdk-hidden"] == ("openai", "failed")
     assert str(tmp_path / "openai.py") in said(outcome, "sdk-hidden")
+
+
+def test_an_sdk_that_is_traced_in_part_is_told_and_what_else_bttrace_says(tmp_path: Path) -> None:
+    site = own_site(tmp_path / "site", "import openai\ndel openai.Stream.__stream__")
+    variables = {"BTTRACE_EXPORTER": "local", "BTTRACE_MASK": "nowhere.to_be:found"}
+    outcome = told(run(None, tmp_path, "--json", variables=variables, path=(FOLDER, site)))
+    assert outcome["ok"]
+    assert findings(outcome)["sdk-in-part"] == ("openai", "warning")
+    assert said(outcome, "sdk-in-part").endswith("not covered: streams")
+    assert "BTTRACE_MASK" in said(outcome, "warned")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            "import openai\ndef no(*_, **__): raise OSError('argh')\nopenai.OpenAI.__init__ = no",
+            "call-failed",
+        ),
+        ("import bttrace\nbttrace.suppressed().__enter__()", "no-span"),
+    ],
+)
+def test_an_sdk_whose_calls_are_not_seen_is_told(tmp_path: Path, code: str, expected: str) -> None:
+    site = own_site(tmp_path / "site", code)
+    variables = {"BTTRACE_EXPORTER": "local"}
+    outcome = told(run(None, tmp_path, "--json", variables=variables, path=(FOLDER, site)))
+    assert findings(outcome)[expected] == ("openai", "failed")
 
 
 def test_an_sdk_that_nobody_knows_is_a_bad_argument(tmp_path: Path) -> None:

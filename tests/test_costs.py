@@ -15,12 +15,7 @@ import bttrace
 from bttrace.testing import ManualClock, capture
 from bttrace.tree import Ink, drawn
 from tests.apis import CHAT, MESSAGES, only
-from tests.doors import journal_rows
-from tests.loopback.braintrust import BraintrustServer
-from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
-from tests.loops import Talk, model, turn
-from tests.test_prices import (
+from tests.billed import (
     AT,
     GOOGLE,
     OPENAI,
@@ -36,6 +31,11 @@ from tests.test_prices import (
     with_fields,
     written,
 )
+from tests.doors import journal_rows
+from tests.loopback.braintrust import BraintrustServer
+from tests.loopback.provider import ProviderServer
+from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
+from tests.loops import Talk, model, turn
 
 Client = Callable[[ProviderServer], Any]
 OPENROUTER, PERPLEXITY, XAI, DEEPINFRA, TOGETHER = (
@@ -151,7 +151,7 @@ CASES: list[tuple[str, Client, Callable[[Any], Any], Reply, bool]] = [
     ("open weights at home", OPENAI, asks("gpt-oss-20b"), chat(usage=PLAIN, model="gpt-oss-20b"), False),
     ("a tier with its own prices", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="priority"), True),
     ("a tier of which no price is known", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="scale"), False),
-    ("a tier that was asked for, and is not confirmed", OPENAI, asks("gpt-4o-mini", service_tier="flex"), with_fields(chat(usage=PLAIN), service_tier=None), False),
+    ("a tier that was asked for, and is not confirmed", OPENAI, asks("o3", service_tier="flex"), with_fields(chat(usage=PLAIN, model="o3"), service_tier=None), False),
     ("a tier elsewhere", azure, asks("d"), with_fields(chat(usage=PLAIN), service_tier="priority"), False),
     ("sound without a price", OPENAI, asks("gpt-4o-mini"), chat(usage=used(1_000, 5, {"audio_tokens": 9})), False),
     (
@@ -223,15 +223,11 @@ def _own_table() -> Iterator[None]:
     types = pytest.importorskip("genai_prices.types")
     snapshots = pytest.importorskip("genai_prices.data_snapshot")
     price = types.ModelPrice(
-        **{
-            name: Decimal(dollars)
-            for name, dollars in {
-                "input_mtok": 100,
-                "cache_read_mtok": 10,
-                "input_audio_mtok": 200,
-                "output_mtok": 300,
-            }.items()
-        }
+        input_mtok=Decimal(100),
+        cache_read_mtok=Decimal(10),
+        input_audio_mtok=Decimal(200),
+        cache_audio_read_mtok=Decimal(20),
+        output_mtok=Decimal(300),
     )
     ours = types.ModelInfo(id="ours", match=types.ClauseEquals(equals="ours"), prices=price)
     provider = types.Provider(id="openai", name="OpenAI", api_pattern="x", models=[ours])

@@ -21,6 +21,7 @@ which are blank where all is well, and what is `said`.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -28,6 +29,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .config import read
+
+_INTERRUPTED = 130  # as a shell says it of Ctrl-C
 
 
 def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -57,14 +60,23 @@ def check(options: argparse.Namespace) -> NoReturn:
     named = list(dict.fromkeys(NAMES[name].package for name in options.sdks))
     sdks = [NAMES[name] for name in named] or [sdk for sdk in SDKS if sdk.version is not None]
     settings = read(os.environ)
-    outcome = Course(settings, sdks, began, enables=options.enable, makes=options.create).run()
-    page = Page(outcome, settings, time.monotonic() - began)
     try:
-        sys.stdout.write(f"{page.json() if options.json else page.text()}\n")
+        outcome = Course(settings, sdks, began, enables=options.enable, makes=options.create).run()
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
+    page = Page(outcome, settings, time.monotonic() - began)
+    _print(page.json() if options.json else page.text())
+    os._exit(0 if outcome.is_well else 1)
+
+
+def _print(text: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of projects
+    try:
+        sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         pass
-    os._exit(0 if outcome.is_well else 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

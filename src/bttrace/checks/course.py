@@ -61,7 +61,7 @@ class Course:
         self._heard: Heard = queue.SimpleQueue()
         self._sender: Trial | None = None
         self._sends = False
-        self._folder = tempfile.mkdtemp(prefix="bttrace-check-")
+        self._folder = tempfile.mkdtemp(prefix="bttrace-check-") if "local" in settings.exporters else ""
         variables = self._variables()
         self._delivers = "braintrust" in settings.exporters
         self._trials = [Trial(sdk, variables, self._heard) for sdk in sdks if sdk.version is not None]
@@ -75,13 +75,14 @@ class Course:
     def _variables(self) -> dict[str, str]:
         """Gives what is different in a trial's environment."""
         own = {
-            "BTTRACE_JOURNAL_DIR": self._folder,
             "BTTRACE_LOG": "warning",
             "BTTRACE_SAMPLE_RATE": "1",
             "BTTRACE_SPOOL": "off",
         }
         if not self._settings.exporters:  # so that the door and the SDKs can be tried
-            own |= {"BTTRACE_DISABLED": "false", "BTTRACE_EXPORTER": "local"}
+            own |= {"BTTRACE_DISABLED": "false", "BTTRACE_EXPORTER": "console"}
+        if self._folder:
+            own["BTTRACE_JOURNAL_DIR"] = self._folder
         return own
 
     def run(self) -> Outcome:
@@ -99,7 +100,8 @@ class Course:
                 continue
         for trial in self._trials:
             trial.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
         arrived, trace = self._trace()
         findings = [
             *settings_findings(settings, os.environ),
@@ -192,5 +194,5 @@ class Course:
         lost = called["counts"]["braintrust"][2]
         said = self._sender.warnings(of_the_call=True) if self._sender is not None and lost else []
         told = called["trouble"] or (said[-1] if said else f"not confirmed in {trace['seconds']} s")
-        code = called["why"] or ("rejected" if lost else "not-confirmed")
+        code = called["why"] or ("rejected" if lost else "no-answer")
         return [found("trace", code, told.rstrip("."))]

@@ -11,7 +11,7 @@ found goes to standard output, a line of JSON after a mark each, because the app
   that took; or the `error`.
 
 Before the call a word is awaited on standard input, and the seconds for it: `send`, where the exporters are
-the application's, `keep`, where the span goes to a journal that is thrown away, or `leave`.
+the application's, `keep`, where the span is only printed, or `leave`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Stage:
         word, _, seconds = sys.stdin.readline().partition(" ")
         if word == "keep":
             session.disable()
-            session.enable(exporter="local", disabled=False)
+            session.enable(exporter="console")
         if word in ("send", "keep"):
             self._call(sdk, float(seconds))
 
