@@ -63,7 +63,7 @@ class Trees:
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
-        self._turns = Turns(self._ids, self._turns.shared())
+        self._turns = Turns(self._ids)
         self._services = Services(self._ids)
         self._steps.clear()
         self._spans.clear()
