@@ -30,6 +30,12 @@ class Origin:
     correlation: Correlation = NOTHING
     trace: Trace | None = None
 
+    @property
+    def root(self) -> str | None:
+        """Gives the trace that it is to be in, as far as that is known."""
+        asked = None if self.trace is None else self.trace.root_span_id
+        return asked or self.root_span_id
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
