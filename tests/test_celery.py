@@ -115,3 +115,27 @@ def test_workers(
         "eager": "eager-within",
     }
     rows = braintrust_api.rows()
+    silent = [
+        row for row in rows if row["span_attributes"]["name"] == "workflow:TASK celery_app.queueing_alone"
+    ]
+    found = trees([row for row in rows if row not in silent])
+    above: dict[str, Any] = {text: root["span_id"] for text, (root, _) in found.items()}
+
+    for text in ("one", "trying-0", "trying-1"):
+        assert found[text][0]["root_span_id"] == TRACE
+    assert told(found.pop("one")[0]) == run("one", parent=SPAN)
+    retried = "Retry: Retry in 0s: ValueError('not yet')"
+    assert told(found.pop("trying-0")[0]) == run("trying", "RETRY", retried, SPAN)
+    assert told(found.pop("trying-1")[0]) == run("trying", parent=SPAN, retries=1)
+    assert told(found.pop("failing")[0]) == run("failing", "FAILURE", "ValueError: no failing")
+    assert told(found.pop("eager")[0]) == run("eager")
+    assert told(found.pop("eager-within")[0]) == run("one", parent=above["eager"])
+    assert told(found.pop("queueing")[0]) == run("queueing")
+    queued, alone = found.pop("queueing-queued")[0], found.pop("alone-queued")[0]
+    if propagates:  # what queued something is told of, because that stands in it
+        assert told(queued) == run("one", parent=above["queueing"])
+        assert [told(row) for row in silent] == [run("queueing_alone")]
+        assert told(alone) == run("one", parent=silent[0]["span_id"])
+    else:
+        assert (told(queued), told(alone), silent) == (run("one"), run("one"), [])
+    assert found == {}
