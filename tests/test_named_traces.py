@@ -267,6 +267,8 @@ def test_a_parent_from_another_process_counts_where_the_request_names_no_other_t
         [made] = roots(rows)
         parent = made["span_id"]
     assert (rows[-1]["root_span_id"], rows[-1]["span_parents"]) == (root, [parent])
+    link = None if root == "e" * 32 else {"root_span_id": "e" * 32, "span_id": PARENT}
+    assert rows[-1]["metadata"].get("made_in") == link
 
 
 def test_a_call_in_a_workflow_is_in_the_trace_that_it_names(provider: ProviderServer) -> None:
@@ -303,6 +305,8 @@ def test_a_call_in_a_workflow_is_in_the_trace_that_it_names(provider: ProviderSe
     ]
     workflow = roots(rows)[0]
     assert workflow["metadata"]["usage"]["tokens"] > 0  # made in it, wherever it is shown
+    made_in = [row["metadata"].get("made_in") for row in rows if row["span_attributes"]["type"] == "llm"]
+    assert made_in == [{name: workflow[name] for name in ("root_span_id", "span_id")}, None, None, None]
     assert rows[-1]["metadata"]["trace_name"] == "Not the root's"
 
 

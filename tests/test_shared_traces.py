@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.doors import FOLDER, PYTHON, RUN, Finished, environment, finished, fresh_spool
+import bttrace
+from tests.apis import CHAT
+from tests.doors import PYTHON, RUN, Finished, environment, finished, fresh_spool
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat
@@ -100,8 +102,10 @@ def test_two_processes_make_one_trace(
 
 
 def test_processes_at_once(env: dict[str, str], braintrust_api: BraintrustServer, tmp_path: Path) -> None:
-    """Forked ones too: what the parent began is not the child's, and both are in the trace."""
+    """Forked ones know what their parent told of by then: when the trace began, and what its root says."""
     forks = """
+import bttrace
+bttrace.flush()
 children = [child for child in (os.fork() for _ in range(2)) if child]
 if len(children) < 2:
     client = openai.OpenAI(max_retries=0)
@@ -112,7 +116,12 @@ if len(children) < 2:
     assert {name: generations.count(name) for name in generations} == {"one": 1, "two": 4, "three": 4}
     [tree] = nested(rows)
     assert [tree[0], *(child[0] for child in tree[1:])] == ["Pipeline", "Read", "Write"]
-    assert named(rows, "Pipeline")["metadata"].items() >= {"one": True, "stage": 2}.items()
+    root = named(rows, "Pipeline")
+    assert root["metadata"].items() >= {"one": True, "stage": 1}.items()
+    llm = [row["metrics"] for row in rows if row["span_attributes"]["type"] == "llm"]
+    starts = [metrics["start"] for metrics in llm]
+    assert root["metrics"]["start"] == min(starts)
+    assert root["metrics"]["end"] in {metrics["end"] for metrics in llm if metrics["start"] > min(starts)}
 
 
 def test_what_a_dead_process_left_joins_what_came_since(
@@ -156,9 +165,19 @@ def test_in_the_application_s_own_span_a_call_stays(
     assert told[1]["tags"] == ["t"]
 
 
-def test_the_hook_of_a_folder_reads_them_too(
-    env: dict[str, str], braintrust_api: BraintrustServer, tmp_path: Path
+def test_a_root_that_is_sent_again_counts_once(
+    braintrust_api: BraintrustServer, provider: ProviderServer
 ) -> None:
-    done = finished([PYTHON, "-c", CALL + ONE], {**env, "PYTHONPATH": str(FOLDER)}, tmp_path)
-    assert done.code == 0, done.err
-    assert nested(braintrust_api.rows()) == [["Pipeline", TREE[0][1][:2]]]
+    provider.reply(chat("Hello."))
+    server = braintrust_api
+    bttrace.enable(api_key=server.key, api_url=server.url, app_url=server.url, project="P")
+    with CHAT.client(provider) as client:
+        for _ in range(3):
+            body = {"trace": {"trace_id": "t", "span_name": "Step"}}
+            client.chat.completions.create(**CHAT.given, extra_body=body)
+            assert bttrace.flush()
+    counts = bttrace.status().sinks["braintrust"]
+    assert (counts.sent, counts.kept, counts.waiting, counts.lost) == (5, 0, 0, 0)
+    assert len(server.rows("P")) == 5
+    assert [server.deliveries[named(server.rows("P"), name)["id"]] for name in ("trace t", "Step")] == [3, 3]
+    assert server.clashes == []

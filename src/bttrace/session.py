@@ -219,6 +219,8 @@ def _unread(_fault: Exception) -> None:
 
 
 _kept = guarded(_copied, retires=False, theirs=_unread)
+
+
 def _headers() -> dict[str, str]:
     wiring = _session.wiring if _session is not None else None
     return {} if wiring is None else wiring.outgoing.headers()

@@ -12,14 +12,14 @@ from dataclasses import replace
 from weakref import ref
 
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Opening, Told
+from .contracts import Begun, Ended, Told
 from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
-from .guard import say_at_times
+from .hearing import heard_of, linked
 from .model import Caller, Facts, Metric, Span
 from .shape import Place, Style, generation
-from .trace_keys import UNHEARD, Said, said
+from .trace_keys import UNHEARD, Said
 from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
@@ -74,7 +74,7 @@ class Trees:
         opening = observation.opening()
         if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
             return
-        key, heard = ref(observation), _heard(opening)
+        key, heard = ref(observation), heard_of(opening)
         asked = opening.endpoint.conversation.asked(opening.request)
         self._enter(key, opening.started, asked, self._origin(observation, opening.caller, heard))
         self._streams[key] = observation
@@ -101,13 +101,14 @@ class Trees:
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
-        heard = _heard(facts)
+        heard = heard_of(facts)
         if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
             self._enter(key, facts.started, asked, self._origin(ended, facts.caller, heard))
         place, adopter = self._turns.place(key)
         name = None if heard.trace is None else heard.trace.generation_name
-        span = generation(facts, place, self._style, self._correlated(ended, heard), name)
+        correlation = linked(self._correlated(ended, heard), ended.within, place, heard)
+        span = generation(facts, place, self._style, correlation, name)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
@@ -160,6 +161,7 @@ class Trees:
             _keys(execution.asked_by),
             execution.delegate,
             execution.returns,
+            execution.promised,
         )
         if not self._turns.expects(run):
             self._peek(at)
@@ -262,17 +264,6 @@ class Trees:
     def _note(self) -> None:
         for step in self._turns.changes():
             self._steps.setdefault(step.place.span_id, step)
-
-
-def _heard(known: Opening | Facts) -> Said:
-    """Gives what a request says of its trace, and warns of what it says in vain."""
-    heard = said(known.request, known.session, known.endpoint.foreign)
-    for name, fault in heard.faults:
-        say_at_times(
-            f"{name} of a request is not valid: {fault}; the call is traced without it.",
-            about=f"{name} of a request is not valid",
-        )
-    return heard
 
 
 def _keys(asked_by: object) -> tuple[object, ...]:

@@ -93,7 +93,7 @@ class BraintrustSink:
         if parent is not None:
             self._count(span, taken=self.adopted.write(span, parent))
             return
-        merges = span.shared or self._waiting.merges(span.row_id, again=span.merges)
+        merges = self._waiting.merges(span.row_id, again=span.merges)
         data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
         segment = self._spool.written(data) if self._spool.is_first else None
         if not self._spool.is_first:

@@ -6,16 +6,18 @@ Within that trace, what is around decides where; `trace.parent_span_id` counts m
 count more than both. In the application's own braintrust span a call stays: that trace, which may be
 an experiment's, is the application's. A call that another tracer tells of is where that has it. A
 request that goes on with an open turn stays in the turn. No call is lost thereby: the id that
-it named is in its metadata.
+it named is in its metadata, and where it was made is there if that is another trace.
 
 Ids of what stands in a named trace are made of the names, so that processes that know nothing of each
 other tell of the same spans. Their rows are *shared*: each merges into what is there, in whatever order they
-come. Such a span lasts from the first to the last that this process knows of it.
+come. Such a span lasts from the first to the last that this process, or that which it was forked of,
+knows of it: where several tell, the last one's word counts.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
@@ -27,14 +29,23 @@ from .steps import Step
 
 _MOST = 2000  # that are remembered, the latest used
 
+_Name = tuple[str, str | None, str]
+"""What tells a named span from others: its trace, its parent if it has one, its name."""
+
 
 class Traces:
     """Gives requests what they are to hang in by the names that they say."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, inherited: Iterable[Step] = ()) -> None:
         self._places = places
         self._steps: OrderedDict[str, Step] = OrderedDict()  # by span id
-        self._within: dict[tuple[str, str], str] = {}  # span ids by parent and name
+        self._within: dict[_Name, str] = {}  # span ids
+        for step in inherited:
+            self._remember(replace(step, is_sent=False))
+
+    def shared(self) -> list[Step]:
+        """Gives the steps that a forked child may tell of too, so that it knows when they began."""
+        return [step for step in self._steps.values() if step.is_shared]
 
     def asked(self, origin: Origin, around: Step | None, at: float) -> Above | None:
         """Gives what a request asks to hang in; `None` if that is what is around it."""
@@ -85,8 +96,8 @@ class Traces:
 
     def abandon(self, at: float) -> None:
         """Ends what is open, because nothing more will be heard of it."""
-        while self._steps:
-            self._forget(at)
+        for step in self._steps.values():
+            self._end(step, at)
 
     def _parent(self, place: Place) -> Step | None:
         return self._steps.get(place.parents[0]) if place.parents else None
@@ -104,7 +115,7 @@ class Traces:
 
     def _between(self, above: Above, name: str, origin: Origin, at: float) -> Step:
         """Gives the span of a name in another, of which there is one."""
-        known = None if above.span_id is None else self._within.get((above.span_id, name))
+        known = self._within.get((above.root_span_id, above.span_id, name))
         if known is not None:
             return self._used(self._steps[known], at)
         place, adopter = self._places.placed(above)
@@ -112,34 +123,53 @@ class Traces:
             made = digest("span", above.root_span_id, *place.parents, name)
             place = replace(place, row_id=_row(made), span_id=made[:16])
         step = Step(place, "span", name, at, adopter, is_shared=above.is_shared)
-        if above.span_id is not None:
-            self._within[above.span_id, name] = place.span_id
         return self._new(step, origin if not place.parents else None)
 
     def _new(self, step: Step, origin: Origin | None) -> Step:
         """Remembers a step; a root tells what was said around the request that opened it."""
         if origin is not None:
             step.correlation = origin.correlation
-        self._steps[step.place.span_id] = step
+        self._remember(step)
         self._places.note(step)
         if len(self._steps) > _MOST:
-            self._forget(step.started)
+            _, oldest = self._steps.popitem(last=False)
+            self._within.pop(_name(oldest), None)
+            self._end(oldest, step.started)
         return step
+
+    def _remember(self, step: Step) -> None:
+        self._steps[step.place.span_id] = step
+        if step.kind == "span":
+            self._within[_name(step)] = step.place.span_id
 
     def _used(self, step: Step, at: float) -> Step:
         self._steps.move_to_end(step.place.span_id)
-        if at < step.started:  # what offers no tools is heard of when it ends
-            step.started = at
+        if at < step.started or not step.is_sent:
+            step.started = min(at, step.started)  # what offers no tools is heard of when it ends
             self._places.note(step)
         return step
 
-    def _forget(self, at: float) -> None:
-        _, step = self._steps.popitem(last=False)
-        for parent in step.place.parents:
-            self._within.pop((parent, step.name), None)
+    def _end(self, step: Step, at: float) -> None:
         if step.ended is None:
             step.ended = max(step.started, at)
             self._places.note(step)
+
+
+def _name(step: Step) -> _Name:
+    place = step.place
+    return place.root_span_id, place.parents[0] if place.parents else None, step.name
+
+
+def turn_names(trace: Trace | None, place: Place) -> tuple[str, str | None]:
+    """Gives the name of a turn, and that of the span that its request had it stand in.
+
+    The trace's name is the turn's where it is not that of a root of ours.
+    """
+    if trace is None:
+        return "agent turn", None
+    is_named = trace.parent_span_id is None and trace.root_span_id == place.root_span_id
+    name = None if is_named else trace.trace_name
+    return name or "agent turn", trace.span_name if place.parents else None
 
 
 def _row(made: str) -> str:

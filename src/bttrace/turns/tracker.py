@@ -10,13 +10,12 @@ a tool past the results that it sends or a model call past its tool, ends after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..evidence import Answer, Asked, weight
 from ..shape import Place
-from ..trace_keys import Trace
 from .endings import Endings
 from .events import Origin, Outcome, Run
 from .iterations import Iteration, Pending, Turn
@@ -25,7 +24,7 @@ from .memory import Memory
 from .places import Above, Places
 from .runs import Runs
 from .steps import Ids, Step, conclude
-from .traces import Traces
+from .traces import Traces, turn_names
 
 _NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 RUNNING = 10_000  # calls that may be at work at once
@@ -47,10 +46,10 @@ class _Generation:
 class Turns:
     """Takes what begins and ends, in order, and gives the steps that changed."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, inherited: Iterable[Step] = ()) -> None:
         self._places = Places(ids)
         self._memory = Memory(self._give_up)
-        self._traces = Traces(self._places)
+        self._traces = Traces(self._places, inherited)
         self._runs = Runs(self._places, self._traces)
         self._endings = Endings(self._places)
         self._running: dict[object, _Generation] = {}
@@ -64,7 +63,7 @@ class Turns:
         if asked.compacts:
             self._running[key] = self._compacting(at, asked, origin)
             return
-        match = self._memory.matched(asked, _root(origin)) or self._retold(asked, at, origin)
+        match = self._memory.matched(asked, origin.root) or self._retold(asked, at, origin)
         if match is not None and (asked.about or asked.resumes):
             self._join(key, at, origin, match.turn, match.iteration, again=bool(asked.about))
         elif match is not None:
@@ -239,6 +238,10 @@ class Turns:
         """Gives the steps that changed since they were last asked for, parents before their children."""
         return self._traces.changes()
 
+    def shared(self) -> list[Step]:
+        """Gives the steps that a forked child inherits."""
+        return self._traces.shared()
+
     def abandon(self) -> None:
         """Ends everything that is open, because nothing more will be heard of it."""
         self._runs.abandon(self._latest)
@@ -256,16 +259,13 @@ class Turns:
     def _opened(self, at: float, asked: Asked, origin: Origin) -> Turn:
         origin = self._in_session(origin, asked)
         place, adopter = self._runs.place(origin, at, asked.prompt, is_turn=True)
-        step = Step(place, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
+        name, span_name = turn_names(origin.trace, place)
+        step = Step(place, "turn", name, at, adopter, input=asked.prompt, caller=origin.caller)
         step.correlation = origin.correlation
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
         turn.weight += weight(turn.prompt)
         turn.within = origin.within
-        trace = origin.trace
-        if trace is not None:
-            turn.span_name = trace.span_name if place.parents else None
-            if trace.trace_name is not None and not _is_named(trace, place):
-                step.name = trace.trace_name
+        turn.span_name = span_name
         turn.session = origin.correlation.session_id or place.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
@@ -365,14 +365,3 @@ class Turns:
         if run.kind != "tool":
             return None
         return self._memory.pending(run.name, run.arguments, run.call_id, run.asked_by)
-
-
-def _root(origin: Origin) -> str | None:
-    """Gives the trace that something is to be in, if that is known."""
-    asked = None if origin.trace is None else origin.trace.root_span_id
-    return asked or origin.root_span_id
-
-
-def _is_named(trace: Trace, place: Place) -> bool:
-    """Tells whether the name of the trace that something was placed in is that of a span above it."""
-    return trace.parent_span_id is None and trace.root_span_id == place.root_span_id
