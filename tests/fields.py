@@ -292,9 +292,7 @@ def _endpoints(clock: ManualClock) -> list[str]:
 def told(**options: Any) -> Mapping[str, list[Row]]:
     """Gives the rows of each story, in the order in which they were heard of, and of each endpoint.
 
-    They are made only once.
-
-    For tests alone, whose environment is clean; not for what a module is made of.
+    They are made only once. For tests alone, whose environment is clean; not for what a module is made of.
     """
     assert "BTTRACE_STRICT" in os.environ
     clock, names = ManualClock(), []

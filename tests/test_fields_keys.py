@@ -15,7 +15,6 @@ from tests.loopback.replies import chat, message, response
 from tests.nested import nested
 from tests.stages import KEYS, SPAN_ID, TRACE_ID
 
-
 CALL = f"llm.generation ({CHAT.model})"
 
 
