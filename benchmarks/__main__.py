@@ -9,6 +9,8 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from tests.matrix.environments import Failed
+
 from .environment import HERE
 from .headlines import markdown, summary
 from .peers.table import PEERS
@@ -26,11 +28,13 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"beside the peers: {', '.join(PEERED)}; bttrace alone: {', '.join(OURS)}; all of these by default; "
-        f"or one that takes long: {', '.join(LONG)}",
+        help=f"beside the peers: {', '.join(PEERED)}; bttrace alone: {', '.join(OURS)}; "
+        f"these by default; or one that takes long: {', '.join(LONG)}",
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, wider spreads")
-    parser.add_argument("--peers", nargs="+", default=[], metavar="PEER", help="only these, nothing and the floor")
+    parser.add_argument(
+        "--peers", nargs="+", default=[], metavar="PEER", help="only these, nothing and the floor"
+    )
     parser.add_argument(
         "--into",
         type=Path,
@@ -44,7 +48,9 @@ def main() -> None:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(there_are)}")
     unknown = sorted(set(options.peers) - {peer.name for peer in PEERS})
     if unknown:
-        parser.error(f"there is no peer {', '.join(unknown)}; there are {', '.join(peer.name for peer in PEERS)}")
+        parser.error(
+            f"there is no peer {', '.join(unknown)}; there are {', '.join(peer.name for peer in PEERS)}"
+        )
     peers = ("nothing", "floor", *options.peers) if options.peers else ()
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()}")
     folder = options.into or (None if options.quick or peers else HERE / "results")
@@ -52,7 +58,11 @@ def main() -> None:
         started = time.monotonic()
         run = import_module(f"benchmarks.{name}").run
         if name in PEERED:
-            results = run(quick=options.quick, peers=peers)
+            try:
+                results = run(quick=options.quick, peers=peers)
+            except Failed as failed:
+                print(f"{name} was not measured, because no environment can be made: {failed}")
+                continue
             results.show()
             if folder:
                 results.write(folder)
@@ -68,7 +78,9 @@ def _told(folder: Path) -> None:
     print(f"\n{summary(folder)}")
     table = folder / "README.md"
     table.write_text(markdown(folder), encoding="utf-8")
-    print(f"\nkept in {folder}: results as JSON, and {', '.join(path.name for path in (table, *draw(folder)))}")
+    print(
+        f"\nkept in {folder}: results as JSON, and {', '.join(path.name for path in (table, *draw(folder)))}"
+    )
 
 
 if __name__ == "__main__":

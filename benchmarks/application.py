@@ -2,7 +2,7 @@
 
     python application.py PEER BASE_URL
 
-starts the peer as its quick start says, prints a line when it is ready, then does the work that
+starts the peer as its quick start says, makes some calls, prints how many, then does the work that
 each line of its standard input names and answers with numbers:
 
 - `call 50`, `stream 200 10`, `astream 100 200`: calls one after the other, streams of so many
@@ -164,7 +164,7 @@ def main() -> None:
     _, flush = started(sys.argv[1], "")
     application = Application(sys.argv[2], flush)
     application.call(WARM)
-    tell("ready")
+    tell(WARM)
     for line in sys.stdin:
         tell(*application.answer(line))
 

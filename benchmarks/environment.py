@@ -18,6 +18,7 @@ from .timing import Gone
 HERE = Path(__file__).resolve().parent
 DOOR = HERE.parent / "sitecustomize"
 _NOT_OURS = ("BTTRACE_", "BRAINTRUST_", "PYTHON", "OPENAI_", "ANTHROPIC_", "OTEL_")
+_NOT_PEERS = ("DD_", "LANGFUSE_", "LOGFIRE_", "TRACELOOP_")
 _NOT_PROXIES = "_proxy"
 
 
@@ -26,7 +27,7 @@ def bare(scratch: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_NOT_OURS) and not name.lower().endswith(_NOT_PROXIES)
+        if not name.startswith(_NOT_OURS + _NOT_PEERS) and not name.lower().endswith(_NOT_PROXIES)
     }
     # Without it, a machine that may not write beside the sources compiles our modules at each start.
     return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(scratch, "compiled")}

@@ -12,18 +12,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from .peers.installed import Installed
 from .peers.rig import Rig, rig
-from .results import OURS, Results
-from .startup import begun
+from .results import Results
 from .timing import Gone, Reading, Readings, interleaved, walls
 
 ROUNDS, QUICK_ROUNDS = 7, 2
-SECONDS = 120
-DEAD_ROUNDS, QUICK_DEAD_ROUNDS = 3, 1
-LIMIT = 20.0  # seconds after the answer at which a process is ended
+SECONDS = 60
+DEAD_ROUNDS, QUICK_DEAD_ROUNDS = 2, 1
+_BEGIN_AT_ONCE = 2
+LIMIT = 15.0  # seconds after the answer at which a process is ended
 HEALTHY_MOST = 200.0  # milliseconds that bttrace may add
 DEAD_MOST = 5_500.0  # its own bound, BTTRACE_EXIT_TIMEOUT, and half a second
 
@@ -80,20 +81,17 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
     """Measures the peers that are named, or all."""
     with rig(peers) as ready:
         results = Results("exit", ready.versions, quick=quick)
-        variants = {one.peer.name: partial(_sequential, ready, one) for one in ready.peers}
+        variants = {one.peer.name: partial(_healthy, ready, one) for one in ready.peers}
         rounds = QUICK_ROUNDS if quick else ROUNDS
-        readings = interleaved(variants, rounds, seconds=SECONDS)
-        results.arrived = {
-            one.peer.name: [ready.arrived(one.peer), len(readings[one.peer.name]) + 1]
-            for one in ready.peers
-            if one.peer.exports and one.peer.name in readings
-        }
+        readings = interleaved(variants, rounds, warm=0, seconds=SECONDS, skip=ready.skip)
+        results.arrived = ready.arrived()
         _add(results, "sink well", readings, HEALTHY_MOST)
         rounds = QUICK_DEAD_ROUNDS if quick else DEAD_ROUNDS
-        _add(results, "sink refuses connections", _side_by_side(ready, rounds, _REFUSES), DEAD_MOST)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as silent:
             hangs = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            _add(results, "sink never answers", _side_by_side(ready, rounds, hangs), DEAD_MOST)
+            dead = _dead(ready, rounds, {"sink refuses connections": _REFUSES, "sink never answers": hangs})
+        for name, readings in dead.items():
+            _add(results, name, readings, DEAD_MOST)
         results.skipped = ready.skipped
     return results
 
@@ -101,28 +99,32 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
 def _add(results: Results, name: str, readings: Readings, most: float) -> None:
     figure = results.add(name, "ms", {peer: walls(taken, 1e3) for peer, taken in readings.items()})
     figure.asked(most)
-    for peer, entry in figure.entries.items():
-        if entry.high >= LIMIT * 1e3 and peer != OURS:
-            results.notes.append(f"{name}: {peer} was ended after {LIMIT:g} s")
+    figure.least += [peer for peer, entry in figure.entries.items() if entry.median >= LIMIT * 1e3]
 
 
-def _side_by_side(ready: Rig, rounds: int, url: str) -> Readings:
-    """Gives readings of processes that wait all at once; they are started one after the other."""
-    readings: Readings = {one.peer.name: [] for one in ready.peers}
+def _dead(ready: Rig, rounds: int, urls: Mapping[str, str]) -> dict[str, Readings]:
+    """Gives readings by the kind of address; all processes wait at once, few begin at once."""
+    readings: dict[str, Readings] = {kind: {name: [] for name in ready.names} for kind in urls}
     for turn in range(rounds):
         first = turn % len(ready.peers)
         order = ready.peers[first:] + ready.peers[:first]
-        endings = {one.peer.name: _ending(ready, one, url) for one in order}
-        for name, ending in endings.items():
-            readings[name].append(ending.reading())
+        with ThreadPoolExecutor(_BEGIN_AT_ONCE) as pool:
+            begun = [
+                (kind, one.peer.name, pool.submit(_ending, ready, one, url))
+                for kind, url in urls.items()
+                for one in order
+            ]
+            for kind, name, ending in begun:
+                readings[kind][name].append(ending.result().reading())
     return readings
 
 
-def _sequential(ready: Rig, one: Installed) -> Reading:
+def _healthy(ready: Rig, one: Installed) -> Reading:
+    ready.made(one.peer.name, 1)
     return _ending(ready, one).reading()
 
 
 def _ending(ready: Rig, one: Installed, url: str = "") -> Ending:
     asks = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": ready.provider}
-    command = [str(one.python), "-c", f"{begun(one, 'openai')}\n{_CALL}"]
+    command = [str(one.python), "-c", f"{one.peer.program('openai')}\n{_CALL}"]
     return Ending(command, {**ready.environ(one, url=url), **asks}, ready.scratch)

@@ -1,6 +1,7 @@
 """The figures that tell the most, of all benchmarks beside the peers: as a table, and in Markdown.
 
-Owns which figures these are and what they are called. A cell is what the peer adds to nothing.
+Owns which figures these are and what they are called. A cell is what the peer adds to nothing, or
+what is left of nothing's throughput.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .results import FLOOR, NOTHING, OURS, Figure, Results, loaded
-from .timing import number, rows_of_text
+from .timing import rows_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,23 @@ class Headline:
     figure: str
     title: str
     explained: str
+    is_share: bool = False  # of the throughput that nothing has
 
 
 HEADLINES = (
     Headline("startup", "no key, wall", "start, no key", "start of a Python without a key"),
     Headline("startup", "key, no provider, wall", "start, key", "start with a key, no SDK imported"),
     Headline("startup", "key, import openai, wall", "start, openai", "start with a key, `import openai`"),
-    Headline("startup", "key, import anthropic, wall", "start, anthropic", "start with a key, `import anthropic`"),
+    Headline(
+        "startup", "key, import anthropic, wall", "start, anthropic", "start with a key, `import anthropic`"
+    ),
     Headline("stubbed", "call, processor", "call, thread", "a call, the application's thread alone"),
-    Headline("stubbed", "chunk of a stream of 2,000, processor", "chunk, thread", "a chunk, the application's thread alone"),
+    Headline(
+        "stubbed",
+        "chunk of a stream of 2,000, processor",
+        "chunk, thread",
+        "a chunk, the application's thread alone",
+    ),
     Headline(
         "stubbed",
         "end of a stream of 2,000 chunks, processor",
@@ -41,15 +50,22 @@ HEADLINES = (
         "insitu",
         "call, processor time with the export",
         "call, process",
-        "a call, processor time of the whole process with the export",
+        "a call, processor time of the whole process",
     ),
     Headline(
         "insitu",
-        "200 concurrent streams of 100 chunks, async, wall",
+        "200 concurrent streams of 50 chunks, async, wall",
         "async stream",
-        "each of 200 concurrent async streams of 100 chunks",
+        "200 concurrent async streams, of the throughput without",
+        is_share=True,
     ),
     Headline("memory", "resident after start", "memory", "memory of a process that has started"),
+    Headline(
+        "memory",
+        "at the last chunk of a stream of 10,000, more than before it",
+        "memory, stream",
+        "memory at the end of a stream of 10,000 chunks",
+    ),
     Headline("exit", "sink well", "exit", "exit after one call, the sink is well"),
     Headline("exit", "sink never answers", "exit, dead sink", "exit after one call, the sink never answers"),
 )
@@ -67,13 +83,13 @@ class Told:
 def told(folder: Path) -> list[Told]:
     """Gives the headlines of which a folder of results has the figures."""
     kept = {headline.benchmark: loaded(headline.benchmark, folder) for headline in HEADLINES}
-    found = []
-    for headline in HEADLINES:
-        results = kept[headline.benchmark]
-        for figure in results.figures if results else ():
-            if results and figure.name == headline.figure:
-                found.append(Told(headline, figure, results))
-    return found
+    return [
+        Told(headline, figure, results)
+        for headline in HEADLINES
+        if (results := kept[headline.benchmark])
+        for figure in results.figures
+        if figure.name == headline.figure
+    ]
 
 
 def lacking(results: Results) -> set[str]:
@@ -98,8 +114,23 @@ def cell(one: Told, peer: str) -> str:
     entry = one.figure.entries.get(peer)
     if entry is None or entry.adds is None:
         return "-"
+    more = "> " if peer in one.figure.least else ""
     star = "*" if peer in lacking(one.results) else ""
-    return f"{number(entry.adds[1])}{star}"
+    told = _rounded(entry.adds[1])
+    if one.headline.is_share and entry.to_nothing:
+        told = f"{100 / entry.to_nothing:.0f}"
+    return f"{more}{told}{star}"
+
+
+def unit(one: Told) -> str:
+    """Gives the unit of a headline's cells."""
+    return "%" if one.headline.is_share else one.figure.unit.replace("us", "µs")
+
+
+def _rounded(value: float) -> str:
+    """Gives a number with the two or three digits that another run would have too."""
+    size = abs(value)
+    return f"{value:,.{0 if size >= 10 else 1 if size >= 1 else 2}f}"
 
 
 def summary(folder: Path) -> str:
@@ -107,9 +138,7 @@ def summary(folder: Path) -> str:
     headlines = told(folder)
     names = peers(headlines)
     rows = [("adds to nothing", "unit", *names)]
-    rows += [
-        (one.headline.title, one.figure.unit, *(cell(one, name) for name in names)) for one in headlines
-    ]
+    rows += [(one.headline.title, unit(one), *(cell(one, name) for name in names)) for one in headlines]
     return rows_of_text(rows)
 
 
@@ -122,7 +151,7 @@ def markdown(folder: Path) -> str:
         f"| what it adds | {' | '.join(names)} |",
         f"|---|{'---:|' * len(names)}",
         *(
-            f"| {one.headline.explained}, {one.figure.unit.replace('us', 'µs')} | "
+            f"| {one.headline.explained}, {unit(one)} | "
             f"{' | '.join(_strong(cell(one, name), name) for name in names)} |"
             for one in headlines
         ),

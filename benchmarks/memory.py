@@ -2,12 +2,13 @@
 
 Owns fresh processes, because what one stream took is there for the next. Memory is what the
 process has resident, after the peer has exported what it had and the garbage is collected; in a
-stream, at its last chunk. What a thousand calls leave behind is taken after the first five hundred.
+stream, at its last chunk. What a thousand calls leave behind is taken after the first hundreds.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 
 from .environment import Program
@@ -16,8 +17,9 @@ from .results import Results
 from .timing import Gone
 
 ROUNDS, QUICK_ROUNDS = 3, 1
-FIRST, CALLS = 500, 1_000
-CHUNKS = 10_000
+SECONDS = 80  # after which no further round begins
+FIRST, CALLS = 300, 1_000
+STREAMS, CHUNKS = 5, 10_000
 _MIB = 2**20
 _FIGURES = (
     "resident after start",
@@ -33,12 +35,16 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
     with rig(peers) as ready:
         results = Results("memory", ready.versions, quick=quick)
         sizes: dict[str, dict[str, list[float]]] = {name: {} for name in _FIGURES}
-        for _ in range(QUICK_ROUNDS if quick else ROUNDS):
+        ends = time.monotonic() + SECONDS
+        for turn in range(QUICK_ROUNDS if quick else ROUNDS):
+            if turn and time.monotonic() > ends:
+                break
             for name, values in _round(ready).items():
                 for figure, value in zip(_FIGURES, values, strict=True):
                     sizes[figure].setdefault(name, []).append(value / _MIB)
         for figure, found in sizes.items():
-            results.add(figure, "MiB", found)
+            results.add(figure, "MiB", found, is_rise="more than" in figure)
+        results.arrived = ready.arrived()
         results.skipped = ready.skipped
     return results
 
@@ -48,6 +54,7 @@ def _round(ready: Rig) -> Mapping[str, tuple[float, ...]]:
     for name, running in ready.programs("application.py").items():
         try:
             sizes[name] = _sizes(running)
+            ready.made(name, STREAMS + 1 + FIRST + CALLS)
         except Gone as gone:
             ready.skip(name, str(gone))
         running.end()
@@ -56,7 +63,7 @@ def _round(ready: Rig) -> Mapping[str, tuple[float, ...]]:
 
 def _sizes(running: Program) -> tuple[float, ...]:
     start = float(running.answer("resident"))
-    running.answer("stream 20 5")
+    running.answer(f"stream 20 {STREAMS}")
     held = float(running.answer(f"held {CHUNKS}"))
     running.answer(f"call {FIRST}")
     before = float(running.answer("resident"))

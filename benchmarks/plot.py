@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from .headlines import Told, cell, peers, told
+from .headlines import Told, cell, peers, told, unit
 from .results import FLOOR, OURS, Entry
 
 PICTURED = ("start, openai", "call, thread", "stream's end, thread", "call, process", "memory", "exit")
 _COLUMNS = 2
 _WIDTH, _LEFT, _RIGHT = 430, 104, 78  # of a panel, of its names, of its numbers
-_ROW, _BAR, _HEAD, _FOOT, _GAP = 21, 12, 50, 22, 24
+_ROW, _BAR, _HEAD, _FOOT, _GAP, _CAPTION = 21, 12, 50, 22, 24, 16
 _FONT = "-apple-system,BlinkMacSystemFont,'Segoe UI',Helvetica,Arial,sans-serif"
 
 
@@ -54,27 +54,37 @@ def picture(headlines: Sequence[Told], palette: Palette) -> str:
     names = peers(headlines)
     height = _HEAD + _ROW * len(names) + _FOOT
     rows = -(-len(headlines) // _COLUMNS)
-    width, whole = _COLUMNS * _WIDTH + _GAP, rows * height
-    parts = [
+    width, whole = _COLUMNS * _WIDTH + _GAP, rows * height + _CAPTION
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}" width="{width}" '
-        f'height="{whole}" font-family="{_FONT}" role="img">',
-        "<title>What each tracer adds to a program that has none</title>",
-    ]
+        f'height="{whole}" font-family="{_FONT}" role="img">'
+    )
+    parts = [head, "<title>What each tracer adds to a program that has none</title>"]
     for index, one in enumerate(headlines):
         across, down = index % _COLUMNS * (_WIDTH + _GAP), index // _COLUMNS * height
         parts.append(f'<g transform="translate({across},{down})">')
         parts += _panel(one, names, palette)
         parts.append("</g>")
+    parts.append(_text(0, whole - 6, _caption(headlines), palette.faint, size=11))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def _caption(headlines: Sequence[Told]) -> str:
+    said = "Bars are medians, lines the middle half of the rounds; less is better."
+    for one in headlines[:1]:
+        said += f" {one.results.date}, Python {one.results.python}, {one.results.machine}."
+    return said
+
+
 def _panel(one: Told, names: Sequence[str], palette: Palette) -> Iterator[str]:
-    shown: Mapping[str, Entry] = {name: one.figure.entries[name] for name in names if name in one.figure.entries}
+    shown: Mapping[str, Entry] = {
+        name: one.figure.entries[name] for name in names if name in one.figure.entries
+    }
     most = max((entry.adds[2] for entry in shown.values() if entry.adds), default=1.0) or 1.0
-    unit = one.figure.unit.replace("us", "µs")
-    title = one.headline.explained.replace("`", "")
+    title, _, more = one.headline.explained.replace("`", "").partition(", ")
+    added = f"{unit(one)} more than without"
     yield _text(0, 18, f"{title[0].upper()}{title[1:]}", palette.text, size=14, weight=600)
-    yield _text(0, 36, f"{unit} more than without; the line spans the middle half of the rounds", palette.faint, size=11)
+    yield _text(0, 36, f"{more}; {added}" if more else added, palette.faint, size=12)
     for index, name in enumerate(names):
         middle = _HEAD + _ROW * index + _ROW / 2
         strong = 600 if name == OURS else 400

@@ -4,8 +4,9 @@
 
 Owns a process that makes calls and reads streams with the SDK's transport replaced by a stub, and
 a sampler beside it. At each sample, what a thread has used of the processor since the one before
-is put down to the innermost function of bttrace on its stack, with all that this calls elsewhere,
-or to none; so the shares add up to what the threads used.
+is put down to the innermost function of bttrace on its stack, with what this calls in Python's own library,
+or to none; so the shares add up to what the threads used. What the SDK does on the application's
+thread is its own, also where bttrace called it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -31,8 +33,9 @@ CHUNKS = 2_000
 BATCH = 500  # calls, after which all is exported: the queue is bounded
 LIMIT = 300  # seconds
 INTERVAL = 0.0005  # seconds
-SHOWN = 14  # functions of each thread
+SHOWN = 20  # functions of each thread
 _PACKAGE = "bttrace"
+_APPLICATION = ("benchmarks", "httpx2", "openai", "pydantic", "__main__")
 
 Key = tuple[str, str]  # thread, function
 
@@ -42,7 +45,7 @@ class Sampler(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="sampler", daemon=True)
-        self.used: Counter[Key] = Counter()
+        self.used: dict[Key, float] = defaultdict(float)
         self._clocks: dict[int, float] = {}
         self._stopped = threading.Event()
 
@@ -55,7 +58,8 @@ class Sampler(threading.Thread):
                 if ident != self.ident and ident in names:
                     used = self._used(ident)
                     if used:
-                        self.used[names[ident] or "", owner(frame)] += used
+                        is_main = ident == threading.main_thread().ident
+                        self.used[names[ident] or "", owner(frame, is_main=is_main)] += used
 
     def stop(self) -> None:
         """Ends it."""
@@ -70,11 +74,14 @@ class Sampler(threading.Thread):
         return now - before
 
 
-def owner(frame: FrameType | None) -> str:
-    """Gives the innermost function of bttrace on a stack: `bttrace.record.Recorder.begin`; "" if there is none."""
+def owner(frame: FrameType | None, *, is_main: bool) -> str:
+    """Gives the innermost function of bttrace on a stack, with its module; "" if there is none."""
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] == _PACKAGE:
+        package = module.partition(".")[0]
+        if is_main and package in _APPLICATION:
+            return ""
+        if package == _PACKAGE:
             return f"{module}.{getattr(frame.f_code, 'co_qualname', frame.f_code.co_name)}"
         frame = frame.f_back
     return ""
@@ -86,7 +93,10 @@ def run(*, quick: bool) -> None:
         print("profile: not measured, because this system has no clock of another thread's processor time")
         return
     calls = QUICK_CALLS if quick else CALLS
-    with tempfile.TemporaryDirectory() as scratch, program("sink.py", "1", environ=bare(scratch), cwd=scratch) as sink:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        program("sink.py", "1", environ=bare(scratch), cwd=scratch) as sink,
+    ):
         url = f"http://127.0.0.1:{sink.line()}"
         keys = {"BRAINTRUST_API_KEY": "k", "BRAINTRUST_API_URL": url, "BRAINTRUST_APP_URL": url}
         command = [sys.executable, str(HERE / "profile.py"), str(calls)]
@@ -122,7 +132,7 @@ def main() -> None:
         show(name, sampler.used, done)
 
 
-def show(name: str, used: Counter[Key], units: int) -> None:
+def show(name: str, used: Mapping[Key, float], units: int) -> None:
     """Prints what each function of each thread used for one of the units."""
     print(f"\nprofile: processor time of a {name}, in us; {units:,} of them")
     threads = sorted({thread for thread, _ in used})
@@ -130,7 +140,13 @@ def show(name: str, used: Counter[Key], units: int) -> None:
         own = {function: seconds for (where, function), seconds in used.items() if where == thread}
         whole = sum(own.values())
         ours = whole - own.get("", 0.0)
-        rows = [(f"{thread}: {number(whole / units * 1e6)}, bttrace's {number(ours / units * 1e6)}", "us", "share")]
+        rows = [
+            (
+                f"{thread}: {number(whole / units * 1e6)}, bttrace's {number(ours / units * 1e6)}",
+                "us",
+                "share",
+            )
+        ]
         for function, seconds in sorted(own.items(), key=lambda one: -one[1]):
             if function and len(rows) <= SHOWN:
                 rows.append((function, number(seconds / units * 1e6), f"{seconds / ours:.0%}"))

@@ -7,7 +7,7 @@ its median to nothing's and to the floor's.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -52,6 +52,7 @@ class Figure:
     rounds: int
     entries: dict[str, Entry]
     targets: list[Target] = field(default_factory=list)
+    least: list[str] = field(default_factory=list)  # peers whose numbers are only the least that it takes
 
     def adds(self, peer: str) -> float:
         """Gives what a peer adds, the median of its rounds."""
@@ -80,7 +81,7 @@ class Results:
     quick: bool = False
     python: str = platform.python_version()
     machine: str = f"{os.cpu_count()} processors, {platform.machine()}"
-    date: str = field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).date().isoformat())
+    date: str = field(default_factory=lambda: dt.datetime.now(dt.timezone.utc).date().isoformat())
 
     def add(
         self,
@@ -89,10 +90,14 @@ class Results:
         values: Mapping[str, Sequence[float]],
         *,
         baseline: Mapping[str, Sequence[float]] | None = None,
+        is_rise: bool = False,
     ) -> Figure:
-        """Adds a figure from the rounds of every peer; `baseline` has those of nothing beside each, if they differ."""
+        """Adds a figure from the rounds of every peer; `baseline` has those of nothing, if others.
+
+        A rise is about zero with nothing, and has no ratios.
+        """
         entries = {}
-        floor = statistics.median(values[FLOOR]) if FLOOR in values else None
+        floor = statistics.median(values[FLOOR]) if FLOOR in values and not is_rise else None
         for peer, rounds in values.items():
             bare = (baseline or {}).get(peer) or values.get(NOTHING)
             low, middle, high = spread(rounds)
@@ -101,7 +106,7 @@ class Results:
                 middle,
                 high,
                 spread(differences(rounds, bare)) if bare and peer != NOTHING else None,
-                _ratio(middle, statistics.median(bare)) if bare else None,
+                _ratio(middle, statistics.median(bare)) if bare and not is_rise else None,
                 _ratio(middle, floor),
             )
         figure = Figure(name, unit, max(map(len, values.values())), entries)
@@ -120,6 +125,8 @@ class Results:
             print(f"\n{self.benchmark}: {figure.name}, in {figure.unit}; {figure.rounds} rounds")
             rows = [("", *_HEAD), *(_cells(name, figure.entries[name]) for name in ordered(figure))]
             print(rows_of_text(rows))
+            for name in figure.least:
+                print(f"  {name} was not waited for any longer")
             for target in figure.targets:
                 print(f"  target: {target.text}: {'yes' if target.met else 'NO'}")
         for name, (calls, made) in self.arrived.items():
@@ -146,6 +153,7 @@ def loaded(benchmark: str, folder: Path) -> Results | None:
             told["rounds"],
             {name: Entry(**entry) for name, entry in told["entries"].items()},
             [Target(**target) for target in told["targets"]],
+            told["least"],
         )
         for told in kept.pop("figures")
     ]

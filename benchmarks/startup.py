@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,8 @@ from .timing import Gone, Reading, Readings, Variant, cpus, interleaved, walls
 
 LIMIT = 120  # seconds that one process may take
 QUICK_ROUNDS = 3
-FAR_ROUNDS, FAR_SECONDS = 5, 45  # of those that take far longer, beside nothing
+CLOSE_SECONDS = 40
+FAR_ROUNDS, FAR_SECONDS = 5, 20  # of those that take far longer, beside nothing
 _CLOSE = (NOTHING, FLOOR, OURS)
 
 
@@ -63,11 +64,19 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
 
 
 def _measured(results: Results, ready: Rig, start: Start, *, quick: bool) -> None:
-    variants = {one.peer.name: _variant(ready, one, start) for one in ready.peers if begun(one, start.sdk) is not None}
+    sdks = (start.sdk,) if start.sdk else ()
+    begun = {one: one.peer.program(*sdks) for one in ready.peers}
+    variants = {
+        one.peer.name: _variant(ready, one, start, code) for one, code in begun.items() if code is not None
+    }
     close = {name: variant for name, variant in variants.items() if name in _CLOSE}
     far = {name: variant for name, variant in variants.items() if name not in _CLOSE or name == NOTHING}
-    readings = interleaved(close, QUICK_ROUNDS if quick else start.rounds)
-    beside = interleaved(far, QUICK_ROUNDS if quick else FAR_ROUNDS, seconds=FAR_SECONDS)
+    rounds = QUICK_ROUNDS if quick else start.rounds
+    readings = interleaved(close, rounds, seconds=CLOSE_SECONDS, skip=ready.skip)
+    rounds = QUICK_ROUNDS if quick else FAR_ROUNDS
+    # What is compiled when an SDK is observed is compiled before it is measured.
+    warm = 1 if start.sdk == "openai" else 0
+    beside = interleaved(far, rounds, warm, seconds=FAR_SECONDS, skip=ready.skip)
     for name, kind in (("wall", walls), ("processor", cpus)):
         figure = _figure(results, f"{start.name}, {name}", kind, readings, beside)
         if kind is walls:
@@ -82,20 +91,12 @@ def _figure(
     return results.add(name, "ms", values, baseline={peer: bare for peer in beside if peer not in readings})
 
 
-def begun(one: Installed, sdk: str) -> str | None:
-    """Gives what a program begins with that imports an SDK or none; None where the peer has nothing for it."""
-    observed = getattr(one.peer, sdk) if sdk else ""
-    if observed is None:
-        return None
-    return "\n".join([one.peer.start, observed, f"import {sdk}" if sdk else ""])
-
-
-def _variant(ready: Rig, one: Installed, start: Start) -> Variant:
-    command = [str(one.python), "-c", begun(one, start.sdk) or ""]
+def _variant(ready: Rig, one: Installed, start: Start, code: str) -> Variant:
+    command = [str(one.python), "-c", code]
     return partial(_process, command, ready.environ(one, key=start.key), str(Path(ready.scratch, "errors")))
 
 
-def _process(command: Sequence[str], environ: Mapping[str, str], errors: str) -> Reading:
+def _process(command: list[str], environ: Mapping[str, str], errors: str) -> Reading:
     """Runs a process to its end; ends it after `LIMIT` seconds; raises `Gone` if it fails."""
     silent = [
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),

@@ -2,7 +2,7 @@
 
     python stub.py PEER BASE_URL
 
-starts the peer, prints a line when it is ready, then does the work that each line of its standard
+starts the peer, makes some calls, prints how many, then does the work that each line of its standard
 input names (`call 200`, `chunk 2000 1`, `end 2000 3`) and answers with two numbers: seconds of wall
 time and of its own thread's processor time, for each call, chunk or end of a stream.
 
@@ -28,9 +28,10 @@ if not __package__:  # run by its path, in a process that has no reason to know 
 
 import openai
 from openai import _base_client
+from openai.resources.chat.completions import completions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from benchmarks.application import answers, started
+from benchmarks.application import WARM, answers, started
 from benchmarks.bodies import QUESTION, answer, chat_deltas, messages
 from benchmarks.peers.table import PEERS
 from benchmarks.timing import Reading, Stopwatch
@@ -49,44 +50,71 @@ class Silence(_httpx.SyncByteStream):  # type: ignore[misc]
 
 
 class Stub:
-    """The SDK below its own methods: what it is asked is dropped, what it answers is ready."""
+    """The SDK below its own methods: what it is asked is dropped, what it answers was made before."""
 
     def __init__(self) -> None:
         self._answer = ChatCompletion.model_validate(answer())
         self._body = self._answer.to_json().encode()
-        self.chunks: tuple[ChatCompletionChunk, ...] = ()
+        self._chunks: tuple[ChatCompletionChunk, ...] = ()
+        self._responses: deque[Any] = deque()
+        self._answers: deque[ChatCompletion] = deque()
+
+    def prepare(self, count: int, chunks: int = 0) -> None:
+        """Makes what so many calls are answered with, or streams of so many chunks."""
+        requests = [_httpx.Request("POST", _URL, headers=_HEADERS, content=QUESTION) for _ in range(count)]
+        if chunks:
+            if len(self._chunks) != chunks:
+                self._chunks = tuple(map(ChatCompletionChunk.model_validate, chat_deltas(chunks)))
+            parts: Any = ({"headers": _EVENTS, "stream": Silence()} for _ in requests)
+        else:
+            self._answers.extend(copy.copy(self._answer) for _ in requests)
+            parts = ({"headers": _HEADERS, "content": self._body} for _ in requests)
+        self._responses.extend(
+            _httpx.Response(200, request=request, **part)
+            for request, part in zip(requests, parts, strict=True)
+        )
 
     def install(self) -> None:
         """Replaces what the SDK's classes have; what a peer patches later, it patches on top."""
-        client = _base_client.SyncAPIClient
-        replaced: Any = self
-        client._build_request = lambda *_a, **_k: replaced.request()  # type: ignore[method-assign]
-        client._send_request = lambda _c, request, **kwargs: replaced.sent(request, **kwargs)  # type: ignore[method-assign]
-        client._process_response = lambda client, **kwargs: replaced.processed(client, **kwargs)  # type: ignore[method-assign]
-        openai.Stream.__stream__ = lambda stream: replaced.streamed(stream)  # type: ignore[method-assign]
+        client: Any = _base_client.SyncAPIClient
+        client._build_request = lambda *_args, **_kwargs: self._responses[0].request
+        client._send_request = lambda *_args, **_kwargs: self._responses.popleft()
+        client._process_response = self._process_response()
+        stream: Any = openai.Stream
+        stream.__stream__ = self._stream()
+        resource: Any = completions
+        resource.maybe_transform = given
 
-    def request(self) -> Any:
-        """Gives a request that is ready to be sent."""
-        return _httpx.Request("POST", _URL, headers=_HEADERS, content=QUESTION)
+    def _process_response(self) -> Callable[..., Any]:
+        def process_response(
+            client: Any,
+            *,
+            cast_to: Any,
+            options: Any,
+            response: Any,
+            stream: bool,
+            stream_cls: Any,
+            **_kwargs: Any,
+        ) -> Any:
+            if stream:
+                return stream_cls(cast_to=cast_to, response=response, client=client, options=options)
+            return self._answers.popleft()
 
-    def sent(self, request: Any, *, stream: bool = False, **_kwargs: Any) -> Any:
-        """Gives the response."""
-        if stream:
-            return _httpx.Response(200, headers=_EVENTS, stream=Silence(), request=request)
-        return _httpx.Response(200, headers=_HEADERS, content=self._body, request=request)
+        return process_response
 
-    def processed(self, client: Any, *, cast_to: Any, options: Any, response: Any, stream: bool, stream_cls: Any, **_kwargs: Any) -> Any:
-        """Gives what the application is given."""
-        if stream:
-            return stream_cls(cast_to=cast_to, response=response, client=client, options=options)
-        return copy.copy(self._answer)
+    def _stream(self) -> Callable[..., Iterator[ChatCompletionChunk]]:
+        def __stream__(stream: Any) -> Iterator[ChatCompletionChunk]:  # noqa: N807 - as the SDK has it
+            try:
+                yield from self._chunks
+            finally:
+                stream.response.close()
 
-    def streamed(self, stream: Any) -> Iterator[ChatCompletionChunk]:
-        """Yields the chunks."""
-        try:
-            yield from self.chunks
-        finally:
-            stream.response.close()
+        return __stream__
+
+
+def given(asked: dict[str, object], _types: object) -> dict[str, object]:
+    """Gives what a caller said of all that may be asked, without a look at the types of it."""
+    return {name: value for name, value in asked.items() if type(value) is not openai.Omit}
 
 
 class Application:
@@ -107,6 +135,7 @@ class Application:
     def call(self, count: int) -> Reading:
         """Makes calls."""
         create, asked = self._create, self._messages
+        self._stub.prepare(count)
         watch = Stopwatch()
         for _ in range(count):
             create(model="bench", messages=asked)
@@ -138,8 +167,7 @@ class Application:
         return _mean(readings)
 
     def _reader(self, chunks: int) -> Iterator[object]:
-        if len(self._stub.chunks) != chunks:
-            self._stub.chunks = tuple(map(ChatCompletionChunk.model_validate, chat_deltas(chunks)))
+        self._stub.prepare(1, chunks)
         return iter(self._create(model="bench", messages=self._messages, stream=True))
 
 
@@ -155,12 +183,12 @@ def main() -> None:
     [peer] = [peer for peer in PEERS if peer.name == sys.argv[1]]
     _, flush = started(peer.name, peer.late)
     application = Application(stub)
-    application.call(20)
+    application.call(WARM)
     flush()
     gc.collect()
     gc.freeze()
     gc.disable()
-    tell("ready")
+    tell(WARM)
     for line in sys.stdin:
         reading = application.answer(line)
         flush()

@@ -52,11 +52,17 @@ class Gone(Exception):
 
 
 def interleaved(
-    variants: Mapping[str, Variant], rounds: int, warm: int = 1, *, seconds: float | None = None
+    variants: Mapping[str, Variant],
+    rounds: int,
+    warm: int = 1,
+    *,
+    seconds: float | None = None,
+    skip: Callable[[str, str], object] | None = None,
 ) -> Readings:
     """Gives the readings of each variant, in rounds; those of the first `warm` rounds are dropped.
 
-    After so many seconds, no more rounds begin than three. A variant that is gone is left out, aloud.
+    After so many seconds, no more rounds begin than three. `skip` is told which variant is gone, and
+    why, and the others go on; without it, `Gone` is raised.
     """
     readings: Readings = {name: [] for name in variants}
     names = list(variants)
@@ -69,7 +75,9 @@ def interleaved(
             try:
                 reading = variants[name]()
             except Gone as gone:
-                print(f"  {name} is SKIPPED from here on: {gone}", flush=True)
+                if skip is None:
+                    raise
+                skip(name, str(gone))
                 names.remove(name)
                 del readings[name]
                 continue

@@ -6,12 +6,10 @@ It owns the stories, and which rows are whose. What a row must say is the tests'
 from __future__ import annotations
 
 import asyncio
-import base64
-import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -22,119 +20,34 @@ import pytest
 from bttrace.testing import CountedIds, ManualClock, capture
 from tests import flows
 from tests.apis import BETA, CHAT, MESSAGES, RESPONSES
+from tests.elsewhere import ToLoopback
 from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat, chat_stream, content, message, message_stream, openai_error, response
 from tests.loopback.reply import Reply
 from tests.openai_cases import CASES
-from tests.test_hosts import ToLoopback
+from tests.stages import (
+    CHAT_USAGE,
+    COMPACT,
+    FUNCTION,
+    KEYS,
+    MESSAGE_USAGE,
+    ON,
+    PICTURE,
+    RESPONSE_USAGE,
+    SAMPLING,
+    SPAN_ID,
+    SUMMARISED,
+    SUMMARY,
+    SYSTEM,
+    TOOLS,
+    TRACE_ID,
+    USER,
+    WEATHER,
+    Stage,
+)
 
 Row = dict[str, Any]
-
-SYSTEM, USER = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Will it rain?"}
-WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}}
-FUNCTION: Any = {"type": "function", "function": {"name": "weather", "parameters": WEATHER}}
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24
-PICTURE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-CHAT_USAGE: dict[str, Any] = {
-    "prompt_tokens": 100,
-    "completion_tokens": 40,
-    "total_tokens": 140,
-    "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20, "audio_tokens": 10},
-    "completion_tokens_details": {"reasoning_tokens": 15, "audio_tokens": 5, "image_tokens": 4},
-}
-RESPONSE_USAGE: dict[str, Any] = {
-    "input_tokens": 100,
-    "output_tokens": 40,
-    "total_tokens": 140,
-    "input_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20},
-    "output_tokens_details": {"reasoning_tokens": 15},
-}
-MESSAGE_USAGE: dict[str, Any] = {
-    "input_tokens": 50,
-    "cache_read_input_tokens": 30,
-    "cache_creation_input_tokens": 20,
-    "cache_creation": {"ephemeral_5m_input_tokens": 12, "ephemeral_1h_input_tokens": 8},
-    "output_tokens": 40,
-    "output_tokens_details": {"thinking_tokens": 15},
-}
-SAMPLING: dict[str, Any] = {
-    "temperature": 0.5,
-    "top_p": 0.9,
-    "max_completion_tokens": 64,
-    "frequency_penalty": 0.1,
-    "presence_penalty": 0.2,
-    "stop": ["END"],
-    "response_format": {"type": "text"},
-    "tools": [FUNCTION],
-    "tool_choice": "auto",
-    "parallel_tool_calls": False,
-    "reasoning_effort": "low",
-    "service_tier": "default",
-}
-COMPACT = {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 50_000}}
-SUMMARY: dict[str, Any] = {"type": "compaction", "content": "So far, so good.", "encrypted_content": None}
-SUMMARISED = [
-    {"type": "message", "input_tokens": 60_000, "output_tokens": 200},
-    {"type": "compaction", "input_tokens": 60_000, "output_tokens": 900},
-    {"type": "message", "input_tokens": 1000, "output_tokens": 7},
-]
-
-
-@dataclass
-class Stage:
-    """Where a story is told: a provider of its own, and the clock of the whole run."""
-
-    provider: ProviderServer
-    clock: ManualClock
-    closing: ExitStack
-
-    @property
-    def client(self) -> Any:
-        return self.closing.enter_context(CHAT.client(self.provider))
-
-    def ask(self, client: Any = None, **given: Any) -> Any:
-        asked = {**CHAT.given, "messages": [SYSTEM, USER], **given}
-        return (client or self.client).chat.completions.create(**asked)
-
-    def read(self, stream: Any) -> None:
-        """Reads a stream; each chunk takes a second."""
-        self.clock.advance(1)
-        for _ in stream:
-            self.clock.advance(1)
-
-
-_on: list[Stage] = []
-
-
-# The application's tools, which bttrace is told of.
-
-
-def weather(city: str) -> dict[str, str]:
-    _on[0].clock.advance(2)
-    return {"sky": f"clear in {city}"}
-
-
-def broken(city: str) -> str:
-    raise LookupError(f"no station in {city}")
-
-
-def expert(city: str) -> str:
-    return str(
-        _on[0].ask(messages=[{"role": "user", "content": f"What of {city}?"}]).choices[0].message.content
-    )
-
-
-TOOLS: dict[str, Callable[..., Any]] = {"weather": weather, "broken": broken, "expert": expert}
-
-
-def without_rain(value: Any) -> Any:
-    """A mask that an application gives: no word of rain, of stations, or of its user."""
-    if isinstance(value, str):
-        return re.sub("[Rr]ain|station|u-1", "#", value)
-    if isinstance(value, dict):
-        return {name: without_rain(held) for name, held in value.items()}
-    return [without_rain(held) for held in value] if isinstance(value, list) else value
 
 
 def _called(*names: str) -> Reply:
@@ -303,6 +216,15 @@ def _through_openrouter(stage: Stage) -> None:
         stage.ask(client)
 
 
+def _with_openrouter_s_keys(stage: Stage) -> None:
+    """The example of OpenRouter's page, twice; then a call that hangs itself beneath the first one's span."""
+    stage.provider.reply(chat())
+    stage.ask(user="user_12345", extra_body=KEYS)
+    stage.ask(user="user_12345", extra_body=KEYS, extra_headers={"x-session-id": "of the header"})
+    stage.ask(extra_body={"trace": {"trace_id": TRACE_ID, "parent_span_id": SPAN_ID}})
+    stage.ask(extra_headers={"x-session-id": "of the header"})
+
+
 def _a_retry(stage: Stage) -> None:
     soon = openai_error(429, headers={"retry-after-ms": "1"})
     stage.provider.reply(soon, soon, chat())
@@ -331,6 +253,7 @@ _STORIES: Mapping[str, Callable[[Stage], None]] = {
     "message": _a_message,
     "streamed message": _a_streamed_message,
     "openrouter": _through_openrouter,
+    "keys": _with_openrouter_s_keys,
     "retry": _a_retry,
     "error": _an_error,
     "picture": _a_picture,
@@ -349,8 +272,8 @@ _APART = 1000  # seconds from one story to the next, by which rows are told apar
 def tell(story: str, provider: ProviderServer, clock: ManualClock | None = None) -> None:
     """Tells one story, whoever listens."""
     with ExitStack() as closing:
-        _on[:] = [Stage(provider, clock or ManualClock(), closing)]
-        _STORIES[story](_on[0])
+        ON[:] = [Stage(provider, clock or ManualClock(), closing)]
+        _STORIES[story](ON[0])
 
 
 def _endpoints(clock: ManualClock) -> list[str]:
@@ -368,7 +291,7 @@ def _endpoints(clock: ManualClock) -> list[str]:
 def told(**options: Any) -> Mapping[str, list[Row]]:
     """Gives the rows of each story, parents before children, and of each endpoint; these are made only once."""
     clock, names = ManualClock(), []
-    observed = {"tools": "tests.fields:TOOLS", "discover_tools": False}
+    observed = {"tools": "tests.stages:TOOLS", "discover_tools": False}
     named = {"workflows": "tests.flows:handle", "tasks": "tests.flows:research"}
     with capture(clock=clock, ids=CountedIds(), **observed, **named, **options) as captured:
         for name in _STORIES:

@@ -77,24 +77,47 @@ def test_a_span_of_a_real_call_arrives(braintrust: BraintrustServer, tmp_path: P
     assert list(cwd.iterdir()) == []
 
 
-def test_a_project_that_does_not_exist_is_made_only_when_asked(
+def test_a_project_that_does_not_exist_is_made_only_when_asked(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    picture = readme.split("$ bttrace check openai\n")[1].split("```")[0]
+    spool = tmp_path / "spool"
+    mistyped = {"BRAINTRUST_PROJECT_NAME": "Suport bot", "BTTRACE_SPOOL_DIR": str(spool)}
+    with BraintrustServer(key=checked.KEY, orgs=("acme",)) as server:
+        server.project_id("Support bot")
+        server.project_id("Else")
+        done = run(server, tmp_path, variables=mistyped)
+        assert done.code == 1
+        shown = {
+            urlsplit(server.url).netloc: "www.braintrust.dev",
+            str(spool): "/home/app/.local/state/bttrace/spool",
+            PYTHON: "/srv/app/.venv/bin/python",
+        }
+        printed = done.out
+        for ours, readers in shown.items():
+            printed = printed.replace(ours, readers)
+        assert _unversioned(printed) == _unversioned(picture)
+        asked = [(request.method, request.route) for request in server.requests]
+        assert ("POST", "/v1/project") not in asked
+        assert server.rows() == []
+        outcome = told(run(server, tmp_path, "--create", "--json", variables=mistyped))
+        assert (outcome["ok"], findings(outcome)) == (True, {})
+        [row] = server.rows("Suport bot")
+        assert row["id"] == outcome["trace"]["id"]
+
+
+def _unversioned(text: str) -> list[str]:
+    return [re.sub(r"\d+(\.\d+)+", "#", line) for line in text.splitlines()]
+
+
+def test_a_program_that_nothing_traces_is_none_whose_spans_arrive(
     braintrust: BraintrustServer, tmp_path: Path
 ) -> None:
-    braintrust.project_id("Else")
-    before = len(braintrust.requests)
-    mistyped = {"BRAINTRUST_PROJECT_NAME": "my projcet"}
-    outcome = told(run(braintrust, tmp_path, "--json", variables=mistyped))
-    assert findings(outcome) == {"no-such-project": ("project", "failed")}
-    assert "'My Project'" in said(outcome, "no-such-project")
-    assert "Else" not in said(outcome, "no-such-project")
-    assert outcome["trace"] is None
-    asked = [(request.method, request.route) for request in braintrust.requests[before:]]
-    assert ("POST", "/v1/project") not in asked
-    assert braintrust.rows() == []
-    outcome = told(run(braintrust, tmp_path, "--create", "--json", variables=mistyped))
-    assert (outcome["ok"], findings(outcome)) == (True, {})
-    [row] = braintrust.rows("my projcet")
-    assert row["id"] == outcome["trace"]["id"]
+    outcome = told(run(braintrust, tmp_path, "--json", path=()))
+    assert (outcome["ok"], outcome["door"]) == (False, None)
+    assert findings(outcome) == {"not-on-path": ("hook", "failed")}
+    assert [row["id"] for row in braintrust.rows()] == [outcome["trace"]["id"]]
+    outcome = told(run(braintrust, tmp_path, "--enable", "--json", path=()))
+    assert (outcome["ok"], outcome["door"], findings(outcome)) == (True, "enable", {})
 
 
 def test_what_waits_in_the_spool_is_told_and_left_there(
@@ -114,43 +137,27 @@ def test_what_waits_in_the_spool_is_told_and_left_there(
 
 
 def test_a_journal_of_the_applications_is_not_written_to(tmp_path: Path) -> None:
-    done = run(None, tmp_path, "--json", variables={"BTTRACE_EXPORTER": "local,console"})
-    outcome = told(done)
-    assert (outcome["ok"], findings(outcome)) == (True, {"not-to-braintrust": ("settings", "warning")})
+    site = own_site(tmp_path / "site", "import openai\ndel openai.Stream.__stream__")
+    cwd = tmp_path / "here"
+    cwd.mkdir()
+    variables = {"BTTRACE_EXPORTER": "local,console", "BTTRACE_MASK": "nowhere.to_be:found"}
+    outcome = told(run(None, cwd, "--json", variables=variables, path=(FOLDER, site)))
+    assert outcome["ok"]
+    assert findings(outcome) == {
+        "not-to-braintrust": ("settings", "warning"),
+        "sdk-in-part": ("openai", "warning"),
+        "warned": ("bttrace", "warning"),
+    }
+    assert said(outcome, "sdk-in-part").endswith("not covered: streams")
+    assert "BTTRACE_MASK" in said(outcome, "warned")
     assert outcome["findings"][-1]["said"] == "written by the exporter local, console"
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / ".bttrace").write_text("in the way")
+    assert list(cwd.iterdir()) == []
+    (cwd / ".bttrace").write_text("in the way")
     outcome = told(
-        run(None, no_sdk(tmp_path), "--json", variables={"BTTRACE_EXPORTER": "local", "BTTRACE_TOOL": "x:Y"})
+        run(None, no_sdk(cwd), "--json", variables={"BTTRACE_EXPORTER": "local", "BTTRACE_TOOL": "x:Y"})
     )
     assert findings(outcome)["journal-not-usable"] == ("journal", "failed")
     assert "near it: BTTRACE_TOOLS" in said(outcome, "unknown-variable")
-
-
-def test_the_picture_in_the_readme_is_what_it_prints(tmp_path: Path) -> None:
-    picture = (
-        (ROOT / "README.md").read_text(encoding="utf-8").split("$ bttrace check openai\n")[1].split("```")[0]
-    )
-    with BraintrustServer(key=checked.KEY, orgs=("acme",)) as server:
-        server.project_id("Support bot")
-        spool = tmp_path / "spool"
-        variables = {"BRAINTRUST_PROJECT_NAME": "Suport bot", "BTTRACE_SPOOL_DIR": str(spool)}
-        done = run(server, tmp_path, variables=variables)
-        shown = {
-            urlsplit(server.url).netloc: "www.braintrust.dev",
-            str(spool): "/home/app/.local/state/bttrace/spool",
-            PYTHON: "/srv/app/.venv/bin/python",
-        }
-    printed = done.out
-    for ours, readers in shown.items():
-        printed = printed.replace(ours, readers)
-    assert [_unversioned(line) for line in printed.splitlines()] == [
-        _unversioned(line) for line in picture.splitlines()
-    ]
-
-
-def _unversioned(line: str) -> str:
-    return re.sub(r"\d+(\.\d+)+", "#", line)
 
 
 # The hook.
@@ -223,6 +230,7 @@ def test_a_hook_that_was_kept_from_starting_is_told(monkeypatch: pytest.MonkeyPa
 def test_what_switches_tracing_off_is_told(tmp_path: Path) -> None:
     cwd = no_sdk(tmp_path)
     for variables, code in (
+        ({"BTTRACE_EXPORTER": "local,braintrust"}, "no-key"),
         ({}, "no-key"),
         ({"BTTRACE_EXPORTER": "none"}, "exporter-none"),
         ({"BTTRACE_DISABLED": "1", "BTTRACE_SPOOL": "sometimes"}, "disabled"),
@@ -230,11 +238,8 @@ def test_what_switches_tracing_off_is_told(tmp_path: Path) -> None:
     ):
         outcome = told(run(None, cwd, "--json", variables=variables))
         assert findings(outcome)[code][1] == "failed"
+        assert ("bad-value" in findings(outcome)) == ("BTTRACE_SPOOL" in variables)
         assert hook(outcome)[:2] == ["PYTHONPATH", ""]
-    outcome = told(
-        run(None, cwd, "--json", variables={"BTTRACE_DISABLED": "1", "BTTRACE_SPOOL": "sometimes"})
-    )
-    assert findings(outcome)["bad-value"] == ("settings", "warning")
 
 
 # The SDKs.
@@ -278,16 +283,6 @@ def test_a_module_of_the_sdks_name_is_told(tmp_path: Path) -> None:
     outcome = told(run(None, no_sdk(tmp_path), "--json", variables={"BTTRACE_EXPORTER": "local"}))
     assert findings(outcome)["sdk-hidden"] == ("openai", "failed")
     assert str(tmp_path / "openai.py") in said(outcome, "sdk-hidden")
-
-
-def test_an_sdk_that_is_traced_in_part_is_told_and_what_else_bttrace_says(tmp_path: Path) -> None:
-    site = own_site(tmp_path / "site", "import openai\ndel openai.Stream.__stream__")
-    variables = {"BTTRACE_EXPORTER": "local", "BTTRACE_MASK": "nowhere.to_be:found"}
-    outcome = told(run(None, tmp_path, "--json", variables=variables, path=(FOLDER, site)))
-    assert outcome["ok"]
-    assert findings(outcome)["sdk-in-part"] == ("openai", "warning")
-    assert said(outcome, "sdk-in-part").endswith("not covered: streams")
-    assert "BTTRACE_MASK" in said(outcome, "warned")
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,17 @@ def test_a_trace_that_is_not_taken_is_told(code: str, braintrust: BraintrustServ
     assert not (tmp_path / "spool").exists()
 
 
+def test_a_key_that_may_only_write_is_enough_with_an_id(braintrust: BraintrustServer, tmp_path: Path) -> None:
+    braintrust.fault("/v1/project/", 403, times=None)
+    project = braintrust.project_id("My Project")
+    outcome = told(run(braintrust, tmp_path, "--json", variables={"BRAINTRUST_PROJECT_ID": project}))
+    assert (outcome["ok"], findings(outcome)) == (True, {"unknown-project-id": ("project", "warning")})
+    assert [row["id"] for row in braintrust.rows(project)] == [outcome["trace"]["id"]]
+    elsewhere = {"BRAINTRUST_PROJECT_ID": "4711"}
+    outcome = told(run(braintrust, tmp_path, "--json", variables=elsewhere))
+    assert (outcome["ok"], findings(outcome)) == (False, {"unknown-project-id": ("project", "failed")})
+
+
 def test_it_waits_for_no_endpoint_for_long(braintrust: BraintrustServer, tmp_path: Path) -> None:
     braintrust.fault("/v1/project_logs", hang=True, times=None)
     cwd = no_sdk(tmp_path / "elsewhere")

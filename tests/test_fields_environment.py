@@ -122,6 +122,7 @@ VARIABLES = {
     ),
     "BTTRACE_DISCOVER_TOOLS": Variable("discover_tools", True, {"false": False}, (TRUTH,)),
     "BTTRACE_PRICES": Variable("prices", True, {"false": False}, (TRUTH,)),
+    "BTTRACE_PROPAGATE": Variable("propagate", False, {"true": True, "0": False}, (TRUTH,)),
     "BTTRACE_LOG": Variable(
         "log", "warning", {"info": "info", "ERROR": "error"}, (("loud", "debug, info, warning"),)
     ),

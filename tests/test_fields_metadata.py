@@ -10,12 +10,13 @@ import pytest
 
 import bttrace
 from bttrace.testing import capture
-from tests import fields
+from tests import stages
 from tests.apis import CHAT, RESPONSES
-from tests.fields import FUNCTION, WEATHER, Row, generation, step, told
+from tests.fields import Row, generation, step, told
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat, response
 from tests.openai_cases import CASES
+from tests.stages import FUNCTION, WEATHER
 
 TOOLS: list[Any] = [{"type": "function", "function": {"name": "weather", "parameters": WEATHER}}]
 NAMED = {"type": "function", "function": {"name": "weather"}}
@@ -99,7 +100,7 @@ def test_api_of_every_endpoint(case: Any) -> None:
 
 # What of a request says who asked, and in which session.
 
-BECOMES = {
+BECOMES: dict[str, tuple[str, dict[str, Any], str]] = {
     "user": ("user_id", {"user": "u"}, "u"),
     "safety_identifier": ("user_id", {"safety_identifier": "u"}, "u"),
     "user, before safety_identifier": ("user_id", {"user": "u", "safety_identifier": "other"}, "u"),
@@ -154,7 +155,7 @@ def test_a_key_of_a_tool(key: str, tool: str) -> None:
     assert row["metadata"].keys() == TOOL.keys()
 
 
-TURN = {
+TURN: dict[str, dict[str, Any]] = {
     "iterations": {"turn": 2, "failed turn": 2, "cancelled turn": 1, "abandoned turn": 1},
     "turn_status": {
         "turn": "completed",
@@ -204,7 +205,7 @@ def test_status_of_workflows_and_tasks(name: str) -> None:
 
 # Errors.
 
-ERRORS = {
+ERRORS: dict[str, tuple[Any, str, str]] = {
     "exception": (generation, "error", "BadRequestError: Error code: 400 - No weather for [secret: openai key]"),
     "of a tool": (lambda story: step(story, "tool.call (broken)"), "turn", "LookupError: no station in Oslo"),
     "cancelled": (generation, "cancelled turn", "CancelledError: the call was cancelled"),
@@ -229,14 +230,14 @@ def test_nothing_else_has_an_error() -> None:
 
 
 def line_of(text: str) -> int:
-    """Gives the line of `tests.fields` that has this text."""
-    with open(fields.__file__, encoding="utf-8") as file:
+    """Gives the line of `tests.stages` that has this text."""
+    with open(stages.__file__, encoding="utf-8") as file:
         return next(number for number, line in enumerate(file, 1) if text in line)
 
 
 CONTEXT = {
     "caller_functionname": "ask",
-    "caller_filename": fields.__file__,
+    "caller_filename": stages.__file__,
     "caller_lineno": line_of("chat.completions.create(**asked)"),
 }
 

@@ -117,7 +117,7 @@ def test_metrics_and_places_are_the_same_with_and_without(story: str) -> None:
 
 # A mask, and secrets.
 
-MASK = {"mask": "tests.fields:without_rain"}
+MASK = {"mask": "tests.stages:without_rain"}
 MASKED: dict[str, Callable[[], Any]] = {
     "input": lambda: generation("chat", **MASK)["input"][1]["content"],
     "output": lambda: step("delegation", "task:expert", **MASK)["output"],

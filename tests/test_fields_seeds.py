@@ -74,7 +74,7 @@ def _server() -> Iterator[BraintrustServer]:
         environ = {
             **server.env(),
             "BRAINTRUST_PROJECT_NAME": "Harbour",
-            "BTTRACE_TOOLS": "tests.fields:TOOLS",
+            "BTTRACE_TOOLS": "tests.stages:TOOLS",
         }
         for name, value in {**environ, "BTTRACE_STRICT": "1", "BTTRACE_SPOOL": "off"}.items():
             patch.setenv(name, value)

@@ -20,6 +20,7 @@ from tests.apis import CHAT
 from tests.asking import ask
 from tests.conversations import Conversation, script
 from tests.dispatch import by_dict
+from tests.doors import LOCAL, hooked
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat
@@ -27,6 +28,18 @@ from tests.masks_of_tests import WORD
 from tests.nested import nested
 
 Environ = Callable[..., None]
+MESSAGE = """
+import celery
+from celery.signals import before_task_publish
+app = celery.Celery(broker="memory://")
+@app.task
+def job(): pass
+def seen(headers=None, **_):
+    print(*sorted({"baggage", "traceparent"} & headers.keys()))
+def work():
+    before_task_publish.connect(seen)
+    job.delay()
+"""
 GENERATION = "llm.generation (gpt-4o-mini-2024-07-18)"
 
 
@@ -355,6 +368,19 @@ def test_bttrace_strict(strict: str, environ: Environ, capfd: pytest.CaptureFixt
     else:
         guarded(fault)()
         assert "internal error in " in capfd.readouterr().err
+
+
+def test_bttrace_propagate(environ: Environ, tmp_path: Path) -> None:
+    """What it changes is the messages of Celery, where that is installed: by default they say nothing of us."""
+    pytest.importorskip("celery")
+    found = {}
+    for propagate in ("", "true"):
+        environ(BTTRACE_PROPAGATE=propagate)
+        variables = {**LOCAL, "BTTRACE_PROPAGATE": propagate, "BTTRACE_WORKFLOWS": "queueing:work"}
+        (tmp_path / "queueing.py").write_text(MESSAGE)
+        done = hooked("import queueing; queueing.work()", variables, cwd=tmp_path)
+        found[propagate] = done.out.split()
+    assert (found[""], found["true"]) == ([], ["baggage", "traceparent"])
 
 
 def test_every_variable_is_here() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bttrace.model import Attachment
-from tests.fields import COMPACT, PNG, SYSTEM, USER, Row, generation, step, told
+from tests.fields import Row, generation, step, told
 from tests.openai_cases import CASES
+from tests.stages import COMPACT, PNG, SYSTEM, USER
 
 CHAT, MESSAGE = "llm.generation (gpt-4o-mini-2024-07-18)", "llm.generation (claude-haiku-4-5-20251001)"
 

@@ -49,7 +49,9 @@ def _shape(text: str) -> list[str]:
 
 
 def test_the_picture_is_what_the_command_prints(tmp_path: Path) -> None:
-    done = _in_shell(f"bttrace run --exporter local {ROOT}/examples/openai_agent.py", tmp_path)
+    done = _in_shell(
+        f"bttrace run --exporter local {ROOT}/examples/openai_agent.py", tmp_path, {"BTTRACE_PRICES": "true"}
+    )
     assert done.returncode == 0
     said, tree = PICTURE.strip().split("\n\n", 1)
     assert done.stdout.strip() == said

@@ -1,6 +1,6 @@
 """Nothing grows: many calls, streams that are abandoned, a Braintrust that is dead.
 
-The same as `python -m benchmarks soak` and `memory`, with fewer calls: each runs an application in a process of
+The same as `python -m benchmarks soak` and `outage`, with fewer calls: each runs an application in a process of
 its own and asks it for its memory and for the sizes of every table that an object of ours has.
 """
 

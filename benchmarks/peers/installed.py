@@ -46,10 +46,11 @@ def installed(peers: tuple[Peer, ...]) -> tuple[list[Installed], dict[str, str]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         made = [(group, pool.submit(_made, group, shared)) for group in alike.values()]
         for group, result in made:
-            try:
-                found += result.result()
-            except Failed as failed:
+            failed = result.exception()
+            if isinstance(failed, Failed):
                 missing |= dict.fromkeys((peer.name for peer in group), _reason(failed))
+            else:
+                found += result.result()
     found.sort(key=lambda one: peers.index(one.peer))
     told = ", ".join(f"{one.peer.name} {one.version}".strip() for one in found)
     print(f"beside {OPENAI} and {ANTHROPIC}, each in its environment: {told}", flush=True)
@@ -65,6 +66,9 @@ def _made(group: Sequence[Peer], shared: Tools) -> list[Installed]:
     if first.own:
         shared.pip(python, "--force-reinstall", "--no-deps", str(shared.wheel))
         door = ran([str(python), "-c", _DOOR], _TIMEOUT, "importing bttrace").strip()
+    begun = "import anthropic\n" + ((not first.own and first.program("openai")) or "import openai")
+    # No module is compiled while a start is measured, and what can't be started is known before.
+    ran([str(python), "-c", begun], _TIMEOUT, "its start")
     return [Installed(peer, python, _version(peer, python), door) for peer in group]
 
 

@@ -34,6 +34,13 @@ class Peer:
     exports: bool = True
     own: bool = False  # whether the project's wheel is installed too
 
+    def program(self, *sdks: str) -> str | None:
+        """Gives what a program begins with that imports SDKs; None if the peer has nothing for one."""
+        observed = [getattr(self, sdk) for sdk in sdks]
+        if None in observed:
+            return None
+        return "\n".join([self.start, *observed, *(f"import {sdk}" for sdk in sdks)])
+
 
 _OTLP = """
 from opentelemetry import trace
@@ -117,11 +124,8 @@ PEERS = (
             "opentelemetry-sdk==1.45.1",
             _HTTPX,
         ),
-        start="from traceloop.sdk import Traceloop; Traceloop.init(app_name='bench', telemetry_enabled=False)",
-        flush=(
-            "from traceloop.sdk.tracing.tracing import TracerWrapper;"
-            " TracerWrapper().flush()"
-        ),
+        start="from traceloop.sdk import Traceloop; Traceloop.init('bench', telemetry_enabled=False)",
+        flush="from traceloop.sdk.tracing.tracing import TracerWrapper; TracerWrapper().flush()",
         options={"TRACELOOP_TRACE_CONTENT": "true", "TRACELOOP_METRICS_ENABLED": "false"},
         keys={"TRACELOOP_API_KEY": "k", "TRACELOOP_BASE_URL": "{url}"},
     ),

@@ -35,6 +35,10 @@ _INTERRUPTED = 130  # as a shell says it of Ctrl-C
 
 def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Adds what `check` takes to a parser."""
+    parser.description = (
+        "Tells whether a span of a program that is started here would arrive, and what to do if not: "
+        "makes a real call of each SDK, answered on loopback, and waits until Braintrust confirms one span."
+    )
     parser.add_argument(
         "sdks", nargs="*", metavar="SDK", help="SDKs that the program uses (default: all that are installed)"
     )
@@ -53,9 +57,8 @@ def check(options: argparse.Namespace) -> NoReturn:
 
     unknown = [name for name in options.sdks if name not in NAMES]
     if unknown:
-        sys.stderr.write(
-            f"unknown SDK {unknown[0]!r}; known: {', '.join(sdk.distribution for sdk in SDKS)}\n"
-        )
+        known = ", ".join(sdk.distribution for sdk in SDKS)
+        sys.stderr.write(f"bttrace check: unknown SDK {unknown[0]!r}; known: {known}\n")
         os._exit(2)
     named = list(dict.fromkeys(NAMES[name].package for name in options.sdks))
     sdks = [NAMES[name] for name in named] or [sdk for sdk in SDKS if sdk.version is not None]
@@ -81,12 +84,7 @@ def _print(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command."""
-    about = (__doc__ or "").partition("\n\n")[0]
-    check(
-        described(argparse.ArgumentParser(prog="python -m bttrace.check", description=about)).parse_args(
-            arguments
-        )
-    )
+    check(described(argparse.ArgumentParser(prog="python -m bttrace.check")).parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class Execution:
     that is `awaited`, the writer releases the lock then. `current` is what was made the parent, for
     braintrust, of what the application traces inside. Of one that `is_dropped`, the beginning or the end
     never reached the writer.
+    What was `promised` are the ids of its trace and its span, where they were told before it had a place.
     One that `is_hidden` runs where nothing is traced: nothing is told of it.
     One that runs an `errand` can be latent: it is `is_latent` until `found`, which whoever begins something
     in it calls with the parent of that, has told of it.
@@ -72,6 +73,7 @@ class Execution:
         "name",
         "parent",
         "placed",
+        "promised",
         "result",
         "returns",
         "started",
@@ -107,6 +109,7 @@ class Execution:
         self.caller: tuple[CodeType, int] | None = None
         self.details: dict[str, object] = {}
         self.placed: Any = None
+        self.promised: tuple[str, str] | None = None
         self.awaited: LockType | None = None
         self.current: Any = None
         self.is_dropped = False

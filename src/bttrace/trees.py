@@ -161,6 +161,7 @@ class Trees:
             _keys(execution.asked_by),
             execution.delegate,
             execution.returns,
+            execution.promised,
         )
         if not self._turns.expects(run):
             self._peek(at)

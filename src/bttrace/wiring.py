@@ -85,11 +85,12 @@ class Wiring:
             _price(settings, sinks),
         )
         self.sampling = _sampling(settings)
+        self._ids = parts.ids or RandomIds()
         self.recorder = Recorder(
             sinks,
             style,
             parts.clock or SystemClock(),
-            parts.ids or RandomIds(),
+            self._ids,
             settings.exit_timeout,
             _screens(settings, self.sampling),
             Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
@@ -177,7 +178,8 @@ class Wiring:
         """Gives what is told of only once something begins in it."""
         from .seams.errands import Errands
 
-        return Errands(self.executions, self.recorder, self._neighbours)
+        ids = None if run_workflow(os.environ) else self._ids  # all of them stand in the run's span
+        return Errands(self.executions, self.recorder, self._neighbours, ids)
 
     @cached_property
     def outgoing(self) -> Outgoing:

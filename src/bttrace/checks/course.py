@@ -20,11 +20,12 @@ from ..config import Config
 from .account import Account
 from .doors import door, hook_finding
 from .findings import Finding, found, well
+from .questions import Heard, Question
 from .sdks import Sdk
 from .seams import died, sdk_finding
 from .settings import settings_findings
 from .storage import journal_findings, spool_findings
-from .trials import Heard, Trial, begun
+from .trials import Trial, begun
 
 _DEADLINE = 13.5  # seconds from the beginning until all is told, whatever does not answer
 _ASKING = 7.0  # of them, for what the account says
@@ -71,6 +72,7 @@ class Course:
         begun(self._trials)
         asks = settings.api_key is not None and (self._delivers or not settings.exporters)
         self._account = Account(settings, self._heard, self._asking, makes=makes) if asks else None
+        self._storage = Question(self._looked, self._heard)
 
     def _variables(self) -> dict[str, str]:
         """Gives what is different in a trial's environment."""
@@ -88,9 +90,6 @@ class Course:
     def run(self) -> Outcome:
         """Waits for everything, until the deadline; gives what was found."""
         settings, account = self._settings, self._account
-        stored = spool_findings(settings) if account is not None else []
-        if "local" in settings.exporters:
-            stored += journal_findings(settings)
         while time.monotonic() < self._deadline and not self._has_ended():
             self._direct()
             until = self._deadline if time.monotonic() >= self._asking else self._asking
@@ -106,11 +105,12 @@ class Course:
         findings = [
             *settings_findings(settings, os.environ),
             *self._tried(),
-            *(account.findings() if account is not None else ()),
-            *stored,
+            *(account.findings(arrived=arrived) if account is not None else ()),
+            *self._stored(),
             *self._warned(arrived=arrived),
-            *self._trace_findings(trace, arrived=arrived),
         ]
+        codes = {finding.code for finding in findings if finding.level == "failed"}
+        findings += [one for one in self._trace_findings(trace, arrived=arrived) if one.code not in codes]
         started = next((trial.started for trial in self._trials if trial.started), None)
         through = (started and door(started)) or ("enable" if self._enables else None)
         sdks = {trial.sdk.distribution: str(trial.sdk.version) for trial in self._trials if trial.sdk}
@@ -118,7 +118,7 @@ class Course:
 
     def _has_ended(self) -> bool:
         settled = self._account is None or self._account.is_settled
-        return settled and all(trial.has_ended for trial in self._trials)
+        return settled and self._storage.settled.is_set() and all(trial.has_ended for trial in self._trials)
 
     def _direct(self) -> None:
         """Tells the trials that are ready what to do."""
@@ -133,7 +133,7 @@ class Course:
             elif not self._delivers or self._account is None:
                 trial.tell("send", left)
             elif self._account.is_settled:
-                self._sends = self._account.project is not None
+                self._sends = self._account.takes
                 trial.tell("send" if self._sends else "keep", left)
 
     def _tried(self) -> list[Finding]:
@@ -151,6 +151,19 @@ class Course:
         if not seams and not absent and told is not None:
             absent = [found("SDKs", "no-sdk", "none that bttrace traces is installed in this Python")]
         return [hook, *seams, *absent]
+
+    def _looked(self) -> list[Finding]:
+        """Looks through the folders; what waits there can be much."""
+        spool = [] if self._account is None else spool_findings(self._settings)
+        return [*spool, *(journal_findings(self._settings) if "local" in self._settings.exporters else ())]
+
+    def _stored(self) -> list[Finding]:
+        """Gives what is known of the folders by now."""
+        if self._storage.fault is not None:
+            return [found("spool", "spool-not-usable", str(self._storage.fault))]
+        if self._storage.settled.is_set():
+            return self._storage.answer or []
+        return [found("spool", "spool-not-empty", "there is more in it than could be looked through in time")]
 
     def _warned(self, *, arrived: bool) -> list[Finding]:
         """Gives what bttrace said in the trials, but for what is a finding of its own."""

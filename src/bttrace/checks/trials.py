@@ -17,13 +17,12 @@ from typing import Any
 
 from ..guard import guarded
 from ..interpreter import interpreter_flags
+from .questions import Heard
 from .sdks import Sdk
 
 _CODE = "from bttrace.checks.rehearsal import main; main()"
 _SAID = "bttrace: "  # how lines of our own begin
 _LINES = 100  # that are remembered of what a child says
-Heard = queue.SimpleQueue[object]
-"""What wakes who waits for anything to happen."""
 
 
 class Trial:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..clock import Ids
 from ..contracts import Neighbours
 from ..correlated import current
 from ..executions import EXECUTING, Errand, Execution
@@ -22,9 +23,15 @@ _NO_ARGUMENTS: Mapping[str, object] = {}
 
 
 class Errands:
-    """Takes errands. No lock is held: two threads may tell of one at once, and the writer takes it once."""
+    """Takes errands. No lock is held: two threads may tell of one at once, and the writer takes it once.
 
-    def __init__(self, executions: Executions, recorder: Recorder, neighbours: Neighbours) -> None:
+    With `ids`, an errand that is in nothing else has its ids as soon as it is told of, for headers to name.
+    """
+
+    def __init__(
+        self, executions: Executions, recorder: Recorder, neighbours: Neighbours, ids: Ids | None
+    ) -> None:
+        self._ids = ids
         self.executions = executions
         self._recorder = recorder
         self._neighbours = neighbours
@@ -66,6 +73,14 @@ class Errands:
         outer = execution.within
         if outer is not None and outer.found is not None:
             execution.within = outer.found(outer, execution.parent)
+        if (
+            self._ids is not None
+            and execution.promised is None
+            and execution.within is execution.parent is None
+        ):
+            remote = None if execution.correlation is None else execution.correlation.parent
+            trace = self._ids.trace() if remote is None else remote.root_span_id
+            execution.promised = (trace, self._ids.span())
         recorder.begin(execution)
         if recorder.promptness is not None:
             recorder.promptness.began(execution)

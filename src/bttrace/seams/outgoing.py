@@ -14,7 +14,6 @@ from ..executions import Execution, around
 from ..model import Json
 from ..native import allocate_lock
 from ..record import Recorder
-from ..shape import Place
 
 _PATIENCE = 0.05  # seconds that is waited for a place, which is known after one to five thousandths
 
@@ -41,21 +40,21 @@ class Outgoing:
         if execution is None or (parent is not None and parent not in (execution.parent, execution.current)):
             return {}  # the application's own span has headers of its own
         while execution is not None:
-            place = self._place(execution)
-            if place is not None:
-                return self._naming(place)
+            ids = execution.promised or self._placed(execution)
+            if ids is not None:
+                return self._naming(*ids)
             execution = execution.within
         return {}
 
-    def _naming(self, place: Place) -> dict[str, str]:
-        is_left_out = self._is_left_out is not None and self._is_left_out(place.root_span_id)
-        span = traceparent.Traceparent(place.root_span_id, place.span_id, not is_left_out)
+    def _naming(self, trace_id: str, span_id: str) -> dict[str, str]:
+        is_left_out = self._is_left_out is not None and self._is_left_out(trace_id)
+        span = traceparent.Traceparent(trace_id, span_id, not is_left_out)
         if traceparent.parsed(str(span))[0] is None:
             return {}  # the application has given its trace an id that no header can name
         return traceparent.headers(span, self._project())
 
-    def _place(self, execution: Execution) -> Place | None:
-        """Gives where an execution's span stands, once the writer has placed it."""
+    def _placed(self, execution: Execution) -> tuple[str, str] | None:
+        """Gives the ids of an execution's trace and span, once the writer has placed it."""
         if execution.placed is None and not execution.is_latent:
             lock = execution.awaited
             if lock is None:
@@ -69,4 +68,4 @@ class Outgoing:
         if execution.placed is None:
             return None
         place, adopter = execution.placed
-        return place if adopter is None else None
+        return (place.root_span_id, place.span_id) if adopter is None else None

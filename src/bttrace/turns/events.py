@@ -54,7 +54,8 @@ class Run:
 
     `arguments` are by parameter. What is `found` by the name that a model asked for counts
     only if it was asked for; `asked_by` are then the keys of the calls that may have asked. A tool that
-    hands the turn over does so to the `delegate` of that name.
+    hands the turn over does so to the `delegate` of that name. What was `promised` are the ids of its
+    trace and its span.
     """
 
     kind: Kind
@@ -65,3 +66,4 @@ class Run:
     asked_by: tuple[object, ...] = ()
     delegate: str | None = None
     returns: Return = "by id"
+    promised: tuple[str, str] | None = None

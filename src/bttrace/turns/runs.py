@@ -48,6 +48,8 @@ class Runs:
         act = None if pending is None else pending.iteration.act
         if pending is None or act is None:
             place, adopter = self.place(origin, at, None, is_call=False)
+            if run.promised is not None:
+                place = replace(place, root_span_id=run.promised[0], span_id=run.promised[1])
         else:
             act.started = min(act.started, at)  # it ran before its call was heard to be whole
             place, adopter = self._places.beneath(act)
