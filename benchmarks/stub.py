@@ -3,8 +3,9 @@
     python stub.py PEER BASE_URL
 
 starts the peer, makes some calls, prints how many, then does the work that each line of its standard
-input names (`call 200`, `chunk 2000 1`, `end 2000 3`) and answers with two numbers: seconds of wall
-time and of its own thread's processor time, for each call, chunk or end of a stream.
+input names (`call 200`, `stream 2000 3`, `chunk 2000 3`, `end 2000 3`) and answers with two numbers:
+seconds of wall time and of its own thread's processor time, for each call, stream, chunk or end of a
+stream.
 
 What the SDK does to build a request, send it and read what comes is replaced by ready-made objects
 of its own, *before* the peer is started, so that every peer has its own work to do and the rest is
@@ -140,6 +141,18 @@ class Application:
         for _ in range(count):
             create(model="bench", messages=asked)
         return watch.reading(count)
+
+    def stream(self, chunks: int, count: int) -> Reading:
+        """Reads streams, from the call to the end of the loop."""
+        readings = []
+        for _ in range(count):
+            create, asked = self._create, self._messages
+            self._stub.prepare(1, chunks)
+            watch = Stopwatch()
+            for _chunk in create(model="bench", messages=asked, stream=True):
+                pass
+            readings.append(watch.reading())
+        return _mean(readings)
 
     def chunk(self, chunks: int, count: int) -> Reading:
         """Reads streams, between their first chunk and their last."""
