@@ -18,7 +18,7 @@ ROUNDS, QUICK_ROUNDS = 40, 4
 SECONDS = 20  # that one kind of work may take, before no more than three rounds are made
 
 # Figure; line for the application, which ends with how many calls it makes; microseconds that bttrace may
-# add; whether a tenth of the best peer's is asked, of whom some do nothing with a chunk before the stream ends.
+# add; whether a tenth of the best peer's is asked. Some do nothing with a chunk before the stream ends.
 WORK = (
     ("call", "call 200", 10.0, True),
     ("stream of 200 chunks", "stream 200 10", None, True),
