@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -33,10 +34,11 @@ from openai.resources.chat.completions import completions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from benchmarks.application import WARM, answers, started
-from benchmarks.bodies import QUESTION, answer, chat_deltas, messages
+from benchmarks.bodies import answer, chat_deltas, messages
 from benchmarks.peers.table import PEERS
 from benchmarks.timing import Reading, Stopwatch
 
+_QUESTION = json.dumps({"model": "bench", "messages": messages()}).encode()
 _httpx: Any = vars(_base_client)["httpx2"]
 _HEADERS = {"content-type": "application/json", "x-request-id": "req_bench"}
 _EVENTS = {"content-type": "text/event-stream", "x-request-id": "req_bench"}
@@ -62,7 +64,7 @@ class Stub:
 
     def prepare(self, count: int, chunks: int = 0) -> None:
         """Makes what so many calls are answered with, or streams of so many chunks."""
-        requests = [_httpx.Request("POST", _URL, headers=_HEADERS, content=QUESTION) for _ in range(count)]
+        requests = [_httpx.Request("POST", _URL, headers=_HEADERS, content=_QUESTION) for _ in range(count)]
         if chunks:
             if len(self._chunks) != chunks:
                 self._chunks = tuple(map(ChatCompletionChunk.model_validate, chat_deltas(chunks)))
