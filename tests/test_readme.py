@@ -70,7 +70,7 @@ def test_each_door_delivers_to_braintrust(command: str, tmp_path: Path) -> None:
 
 
 def test_every_command_is_run_or_sets_up() -> None:
-    known = SET_UP | {"bttrace run --exporter local examples/openai_agent.py"}
+    known = SET_UP | {"bttrace run --exporter local examples/openai_agent.py", "bttrace check openai"}
     assert {command for command in COMMANDS if "app.py" not in command} == known
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {command.removeprefix("make ") for command in SET_UP} <= targets

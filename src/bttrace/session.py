@@ -177,6 +177,10 @@ def _disable() -> None:
     if session is not None:
         _reason = "bttrace.disable() was called"
         _left_behind = _stop(session) or []
+        if session.settings.log != "warning":
+            from . import log
+
+            log.choose_level("notset")  # as it was
 
 
 def _flush(timeout: float) -> bool:
@@ -203,11 +207,6 @@ def context(session_id: object, user_id: object, tags: object, metadata: Any) ->
     return Correlated(Given(session_id, user_id, tags, metadata if kept is None else kept), carry)
 
 
-def _headers() -> dict[str, str]:
-    wiring = _session.wiring if _session is not None else None
-    return {} if wiring is None else wiring.outgoing.headers()
-
-
 def _copied(metadata: Mapping[str, object]) -> dict[str, object]:
     """Gives what is in a mapping now: the application may change it while the block lasts."""
     from .seams.snapshots import snapshots
@@ -220,6 +219,13 @@ def _unread(_fault: Exception) -> None:
 
 
 _kept = guarded(_copied, retires=False, theirs=_unread)
+
+
+def _headers() -> dict[str, str]:
+    wiring = _session.wiring if _session is not None else None
+    return {} if wiring is None else wiring.outgoing.headers()
+
+
 carry = guarded(_carry)
 headers = guarded(_headers, retires=False)
 _start = guarded(Session.start)

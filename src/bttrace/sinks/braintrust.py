@@ -238,8 +238,13 @@ def _are(count: int) -> str:
 
 
 def _event(span: Span, *, merges: bool) -> Json:
-    """Gives a span as an event to insert; one that merges leaves nothing of what was there before."""
+    """Gives a span as an event to insert; one that merges leaves nothing of what this process said before.
+
+    In one that is shared, other processes may have said what was there.
+    """
     event = span.row()
+    if span.shared:
+        return event
     if not merges:
         event.pop("_is_merge", None)
         return event

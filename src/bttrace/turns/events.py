@@ -9,6 +9,7 @@ from typing import Literal
 from ..correlation import NOTHING, Correlation
 from ..evidence import Answer, Compaction, Return
 from ..model import Caller, Metric
+from ..trace_keys import Trace
 from .steps import Kind
 
 Failure = Literal["failed", "cancelled"]
@@ -18,7 +19,7 @@ Failure = Literal["failed", "cancelled"]
 class Origin:
     """Where something began: within an execution, by its key, and in the application's own span, if any.
 
-    `correlation` is what was said around it.
+    `correlation` is what was said around it, and `trace` what a request said of where it belongs.
     """
 
     within: object = None
@@ -27,6 +28,13 @@ class Origin:
     adopter: object = None
     caller: Caller | None = None
     correlation: Correlation = NOTHING
+    trace: Trace | None = None
+
+    @property
+    def root(self) -> str | None:
+        """Gives the trace that it is to be in, as far as that is known."""
+        asked = None if self.trace is None else self.trace.root_span_id
+        return asked or self.root_span_id
 
 
 @dataclass(frozen=True, slots=True, repr=False)

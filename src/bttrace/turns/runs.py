@@ -10,8 +10,9 @@ from ..model import Metric
 from ..shape import Place
 from .events import Origin, Run
 from .iterations import Pending, add
-from .places import Places
+from .places import Above, Places
 from .steps import Step
+from .traces import Traces
 
 _NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 _OPEN = 10_000  # executions that may be at work at once
@@ -33,8 +34,9 @@ class _Running:
 class Runs:
     """Gives executions their steps, and what begins within them its place."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, traces: Traces) -> None:
         self._places = places
+        self._traces = traces
         self._open: dict[object, _Running] = {}
         self._ended: dict[object, _Running] = {}
 
@@ -130,24 +132,35 @@ class Runs:
         return None if execution is None else execution.step
 
     def place(
-        self, origin: Origin, at: float, prompt: object, *, is_call: bool = True
+        self, origin: Origin, at: float, prompt: object, *, is_call: bool = True, is_turn: bool = False
     ) -> tuple[Place, object]:
-        """Gives a place in the execution that is around, in the application's span, or of its own.
+        """Gives a place where a request asks for one; in the execution that is around, or else of its own.
 
         What a tool asks a model is a task that it was delegated.
         """
         execution = self._known(origin.within)
         while execution is not None and execution.step is None:
-            origin = execution.origin
+            origin = replace(execution.origin, correlation=origin.correlation, trace=origin.trace)
             execution = self._known(origin.within)
+        around = None if execution is None else execution.step
+        above = self._traces.asked(origin, around, at)
+        if above is None:
+            above = self._around(execution, origin, at, prompt, is_call=is_call) or self._places.outermost(
+                origin
+            )
+        return self._places.placed(self._traces.named(above, origin, at, is_turn=is_turn))
+
+    def _around(
+        self, execution: _Running | None, origin: Origin, at: float, prompt: object, *, is_call: bool
+    ) -> Above | None:
         if execution is None or execution.step is None:
-            return self._places.outermost(origin)
+            return None
         if execution.step.kind != "tool" or not is_call:
-            return self._places.beneath(execution.step)
+            return Above.of(execution.step)
         if execution.task is None:
             execution.task = self._delegated(execution.step, at, prompt)
             execution.task.correlation = origin.correlation
-        return self._places.beneath(execution.task)
+        return Above.of(execution.task)
 
     def _delegated(self, tool: Step, at: float, prompt: object) -> Step:
         task = self._places.step("task", f"task:{tool.metadata['tool_name']}", at, tool)
