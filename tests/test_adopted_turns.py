@@ -20,11 +20,13 @@ from bttrace.shape import timestamp
 from bttrace.sinks.adoption import Adopted
 from bttrace.sinks.braintrust import BraintrustSink
 from bttrace.sinks.nesting import Nesting
-from tests.doors import PYTHON, ROOT, Finished, environment, finished
+from tests.doors import ROOT, Finished, environment
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
+from tests.zygote import Program
+from tests.zygote import finished as forked
 
 SEARCHED = """
 reason (iteration 1)
@@ -91,7 +93,7 @@ def ran(server: BraintrustServer, mode: str) -> Finished:
     with ProviderServer() as provider:
         provider.reply(said)
         env = {**server.env(), **provider.env(), **project, "BTTRACE_STRICT": "1"}
-        done = finished([PYTHON, "-m", "tests.beside.agent", mode], environment(env, ROOT))
+        done = forked(Program(module="tests.beside.agent", argv=[mode], env=environment(env, ROOT)))
     assert done.code == 0, done.err
     return done
 
