@@ -33,6 +33,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(_STRANGERS) or name in SIGNS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BTTRACE_STRICT", "1")
+    monkeypatch.setenv(
+        "BTTRACE_PRICES", "false"
+    )  # what is computed changes with the table; `test_prices` asks for it
     monkeypatch.setenv("BTTRACE_SPOOL_DIR", fresh_spool())
 
 

@@ -33,6 +33,7 @@ class Observed:
 
     parent = None
     within = None
+    correlation = None
 
     def __init__(self, name: str) -> None:
         self.name = name

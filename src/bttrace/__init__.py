@@ -11,12 +11,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .correlated import Correlated
     from .report import Status
     from .suppression import Suppressed
 
-    Option = str | float | bool | None
+    Option = str | float | bool | Iterable[str] | Mapping[str, object] | None
 
-__all__ = ["__version__", "disable", "enable", "flush", "status", "suppressed"]
+__all__ = ["__version__", "context", "disable", "enable", "flush", "headers", "status", "suppressed"]
 __version__ = "0.1.0"
 
 
@@ -44,6 +47,10 @@ def enable(**options: Option) -> None:
     - `sample_rate`: the share of traces that is kept, from 0 to 1;
     - `spool` (`"on-failure"`, `"always"`, `"off"`) and `spool_dir`: whether and where what is not
       delivered is kept;
+    - `tags` (texts), `metadata` (a mapping), `user_id` (at most 128 characters) and `session_id` (256): what
+      every trace of this process is about, unless it says so itself;
+    - `prices`: `False` computes no cost with the price table of the extra `bttrace[prices]`;
+    - `propagate`: `True` lets the messages of Celery's tasks say which span they were queued in;
     - `discover_tools`: `False` observes no tool functions but those of known registries;
     - `environment_type` (`"ci"`, `"server"`, `"local"`) and `environment_name`: where it runs, told from the
       variables of the best known platforms unless given;
@@ -83,6 +90,41 @@ def flush(timeout: float = 5.0) -> bool:
     from . import session
 
     return bool(session.flush(timeout))
+
+
+def context(
+    *,
+    session_id: str | None = None,
+    user_id: str | None = None,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, object] | None = None,
+) -> Correlated:
+    """Gives a block in which what begins is told of with these: `with bttrace.context(session_id=...): ...`.
+
+    They stand in the `metadata` and the `tags` of the spans of calls, turns, workflows and tasks.
+    `session_id` (at most 256 characters) ties the traces of one conversation; `user_id` has at most 128.
+    Blocks may stand within one another: the inner one counts, and tags and metadata are put together.
+    What a request says of itself counts more. It holds across awaits, for tasks that inherit the context,
+    and for what is handed to executors of threads. Never raises: what can't be taken is one warning, and
+    left out.
+    """
+    from . import session
+
+    return session.context(session_id, user_id, tags, metadata)
+
+
+def headers() -> dict[str, str]:
+    """Gives the headers with which another process goes on with the trace that the caller is in.
+
+    `traceparent` and `baggage`, as W3C and Braintrust have them, for a request or a message that is the
+    caller's own: `requests.post(url, headers=bttrace.headers())`. They name the innermost workflow, task
+    or tool around; the request of a web framework, or the run of a Celery task, is told of thereby.
+    Empty where there is none, and in a span that the application makes with braintrust, whose SDK
+    has `inject_trace_context` for it. Never raises; waits for at most a twentieth of a second.
+    """
+    from . import session
+
+    return session.headers() or {}
 
 
 def suppressed() -> Suppressed:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 
+from .limits import SESSION_ID, USER_ID, checked, checked_tags, shown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    Value = str | float | bool | None
+    Value = str | float | bool | tuple[str, ...] | dict[str, object] | None
 
 ENV_FILE = ".env.braintrust"
 RUN_WORKFLOW_VARIABLE = (
@@ -56,7 +58,13 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "sample_rate": ("BTTRACE_SAMPLE_RATE", "rate", 1.0),
     "spool": ("BTTRACE_SPOOL", ("on-failure", "always", "off"), "on-failure"),
     "spool_dir": ("BTTRACE_SPOOL_DIR", "text", None),
+    "tags": ("BTTRACE_TAGS", "tags", ()),
+    "metadata": ("BTTRACE_METADATA", "object", {}),
+    "user_id": ("BTTRACE_USER_ID", "user", None),
+    "session_id": ("BTTRACE_SESSION_ID", "session", None),
+    "propagate": ("BTTRACE_PROPAGATE", "bool", False),
     "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
+    "prices": ("BTTRACE_PRICES", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -92,7 +100,13 @@ class Config:
     sample_rate: float
     spool: str
     spool_dir: str | None
+    tags: tuple[str, ...]
+    metadata: dict[str, object]
+    user_id: str | None
+    session_id: str | None
+    propagate: bool
     discover_tools: bool
+    prices: bool
     log: str
     environment_type: str | None
     environment_name: str | None
@@ -113,9 +127,9 @@ def read(environ: Mapping[str, str], options: Mapping[str, object] | None = None
             label, raw = variable, environ.get(variable, "")
         value, fault = _parsed(raw, kind)
         if fault:
-            shown = "(hidden)" if name in _SECRETS else repr(raw)
-            fallback = "it is ignored" if default is None else f"using {default!r}"
-            config.problems.append(f"{label}={shown} is not valid: {fault}; {fallback}.")
+            told = "(hidden)" if name in _SECRETS else shown(raw)
+            fallback = f"using {default!r}" if default else "it is ignored"
+            config.problems.append(f"{label}={told} is not valid: {fault}; {fallback}.")
         setattr(config, name, default if value is None else value)
     config.problems += [f"unknown option {name!r}; known: {', '.join(_SETTINGS)}." for name in sorted(given)]
     if config.api_key is None and not config.disabled:
@@ -148,6 +162,10 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     """Gives a checked value and a fault: what is allowed. Blank is absent."""
     if isinstance(raw, bool) and kind == "bool":
         return raw, ""
+    if kind == "object" and hasattr(raw, "items"):
+        return {str(name): value for name, value in raw.items()}, ""
+    if isinstance(raw, (list, tuple, set, frozenset)) and kind == "tags":
+        return _listed(raw)
     text = str(raw).strip()
     if not text:
         return None, ""
@@ -208,6 +226,34 @@ def _number(text: str, most: float, allowed: str) -> tuple[Value, str]:
     return (number, "") if good else (None, f"it must be {allowed}")
 
 
+def _tags(text: str) -> tuple[Value, str]:
+    return _listed(_parts(text))
+
+
+def _listed(tags: Iterable[object]) -> tuple[Value, str]:
+    taken, faults = checked_tags(tags)
+    return (None, faults[0]) if faults else (taken, "")
+
+
+def _object(text: str) -> tuple[Value, str]:
+    from json import loads  # only where the variable is set: it costs a start-up more than all the rest
+
+    try:
+        found = loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    good = isinstance(found, dict)
+    return (found, "") if good else (None, 'it must be a JSON object, such as {"team": "search"}')
+
+
+def _user(text: str) -> tuple[Value, str]:
+    return checked(text, USER_ID)
+
+
+def _session(text: str) -> tuple[Value, str]:
+    return checked(text, SESSION_ID)
+
+
 _KINDS: dict[str, Callable[[str], tuple[Value, str]]] = {
     "text": _text,
     "bool": _bool,
@@ -218,6 +264,10 @@ _KINDS: dict[str, Callable[[str], tuple[Value, str]]] = {
     "patterns": _patterns,
     "seconds": _seconds,
     "rate": _rate,
+    "tags": _tags,
+    "object": _object,
+    "user": _user,
+    "session": _session,
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
+from .correlation import Correlation
 from .executions import Execution
 from .model import Caller, Endpoint, Facts, Json, Span
 
@@ -26,12 +27,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opening:
-    """What is known of a call when it begins; `started` is seconds since the epoch."""
+    """What is known of a call when it begins; `started` is seconds since the epoch.
+
+    `session` is what the request's `x-session-id` header says.
+    """
 
     endpoint: Endpoint
     request: Json
     started: float
     caller: Caller | None
+    session: str | None = None
 
 
 class Neighbours(Protocol):
@@ -64,6 +69,10 @@ class Ended(Protocol):
     @property
     def within(self) -> Execution | None:
         """Gives the observed execution that it happened in, if any."""
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """Gives what was said around it, if anything."""
 
     def facts(self) -> Facts | None:
         """Gives what is known of it, if it is worth a span. Called once, on the writer thread."""

@@ -20,6 +20,7 @@ from . import children, forks
 from .backlog import BEGUN, HEAVIEST, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
 from .clock import Clock, Ids
 from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
+from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .exits import Exit
 from .guard import AT_TIMES, say_at_times
@@ -47,13 +48,14 @@ class Recorder:
         ids: Ids,
         exit_timeout: float,
         screens: Sequence[Screen] = (),
+        correlation: Correlation = NOTHING,
     ) -> None:
         self.clock = clock
         self.active = True
         self.is_idle = True  # no call has begun yet
         self.sinks = tuple(sinks)
         self.promptness: Promptness | None = None
-        self._writing = Writing(sinks, style, clock, ids, screens)
+        self._writing = Writing(sinks, style, clock, ids, screens, correlation)
         self._is_ready = False
         self._leaves_as_child = False
         self._taken = 0
@@ -69,6 +71,10 @@ class Recorder:
         self.exit_sooner = self._exit.sooner
         self.leave = self._exit.wait
         forks.follow(self)
+
+    def watch(self, screen: Screen) -> None:
+        """Lets a further screen see every span from now on, as the others have passed it."""
+        self._writing.watch(screen)
 
     def expect(self) -> None:
         """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
@@ -152,7 +158,7 @@ class Recorder:
 
     def _work(self) -> float | None:
         """Empties the queue, then writes what is due; gives the seconds until more is."""
-        if not self._is_ready:
+        if not (self._is_ready or (self.is_idle and self._marks)):  # a flush alone needs no project
             self._is_ready = True
             self._writing.prepare()
         backlog, taken, weight, told = self._backlog, 0, 0, self._has_told()

@@ -20,8 +20,11 @@ from .registries import REGISTRIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
+    from typing import Any
 
+    from .correlated import Correlated
     from .extensions import Extensions
     from .model import Provider
     from .report import Status
@@ -34,6 +37,7 @@ class Session:
     def __init__(self, settings: config.Config, parts: Parts | None) -> None:
         self.settings = settings
         self.wiring: Wiring | None = None
+        self.carries = _carries
         self._parts = parts
         self._extensions: Extensions | None = None
         self._locks: dict[int, LockType] = {}  # by process: a child's must not be one that its parent holds
@@ -103,7 +107,15 @@ class Session:
         with self._locks.setdefault(os.getpid(), allocate_lock()):
             if self.wiring is None:
                 self.wiring = Wiring(self.settings, self._parts or Parts(), self._hook)
+                if self.carries:
+                    self.wiring.carry()
         return self.wiring
+
+    def carry(self) -> None:
+        """Takes it that the application has said what is around its calls, in pools of threads too."""
+        self.carries = True
+        if self.wiring is not None:
+            self.wiring.carry()
 
     def stop(self) -> list[str]:
         """Undoes everything; gives the attributes that could not be put back."""
@@ -131,6 +143,7 @@ class Session:
 
 
 _session: Session | None = None
+_carries = False  # a block was entered, maybe before there is a session
 _reason = "bttrace.enable() was not called"
 _left_behind: list[str] = []
 
@@ -159,11 +172,15 @@ def _enable(parts: Parts | None = None, **options: object) -> None:
 
 def _disable() -> None:
     """Ends the session, if there is one. See `bttrace.disable`."""
-    global _session, _reason, _left_behind
-    session, _session = _session, None
+    global _session, _carries, _reason, _left_behind
+    session, _session, _carries = _session, None, False
     if session is not None:
         _reason = "bttrace.disable() was called"
         _left_behind = _stop(session) or []
+        if session.settings.log != "warning":
+            from . import log
+
+            log.choose_level("notset")  # as it was
 
 
 def _flush(timeout: float) -> bool:
@@ -175,12 +192,53 @@ def _flush(timeout: float) -> bool:
     return wiring.recorder.flush(seconds) if seconds else wiring.recorder.has_delivered
 
 
+def _carry() -> None:
+    global _carries
+    _carries = True
+    if _session is not None and not _session.carries:
+        _session.carry()
+
+
+def context(session_id: object, user_id: object, tags: object, metadata: Any) -> Correlated:
+    """Gives a block in which what begins has a correlation. See `bttrace.context`."""
+    from .correlated import Correlated, Given
+
+    kept = _kept(metadata) if hasattr(metadata, "items") else None
+    return Correlated(Given(session_id, user_id, tags, metadata if kept is None else kept), carry)
+
+
+def _copied(metadata: Mapping[str, object]) -> dict[str, object]:
+    """Gives what is in a mapping now: the application may change it while the block lasts."""
+    from .seams.snapshots import snapshots
+
+    return snapshots(metadata)
+
+
+def _unread(_fault: Exception) -> None:
+    """Says nothing of a mapping that can't be read: the block says that it is none."""
+
+
+_kept = guarded(_copied, retires=False, theirs=_unread)
+
+
+def _headers() -> dict[str, str]:
+    wiring = _session.wiring if _session is not None else None
+    return {} if wiring is None else wiring.outgoing.headers()
+
+
+carry = guarded(_carry)
+headers = guarded(_headers, retires=False)
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
 _ended = guarded(Session.end)
 enable = guarded(_enable, retires=False)
 disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)
+
+
+def wired() -> Wiring | None:
+    """Gives what traces in this process, once there is an SDK to be traced."""
+    return _session.wiring if _session is not None else None
 
 
 def status() -> Status:

@@ -8,14 +8,18 @@ was written open is completed by a row that merges. Knows no SDK, and no sink's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from weakref import ref
 
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Told
+from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
+from .hearing import heard_of, linked
 from .model import Caller, Facts, Metric, Span
 from .shape import Place, Style, generation
+from .trace_keys import UNHEARD, Said
 from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
@@ -39,10 +43,13 @@ _COUNTS: frozenset[Metric] = frozenset(
 
 
 class Trees:
-    """Gives each span its place. For one thread: the writer's."""
+    """Gives each span its place; `correlation` is that of the whole process. For one thread: the writer's."""
 
-    def __init__(self, style: Style, clock: Clock, ids: Ids, write: Write) -> None:
+    def __init__(
+        self, style: Style, clock: Clock, ids: Ids, write: Write, correlation: Correlation = NOTHING
+    ) -> None:
         self._style = style
+        self._correlation = correlation
         self._clock = clock
         self._write = write
         self._ids = ids
@@ -56,7 +63,7 @@ class Trees:
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
-        self._turns = Turns(self._ids)
+        self._turns = Turns(self._ids, self._turns.shared())
         self._services = Services(self._ids)
         self._steps.clear()
         self._spans.clear()
@@ -67,9 +74,9 @@ class Trees:
         opening = observation.opening()
         if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
             return
+        key, heard = ref(observation), heard_of(opening)
         asked = opening.endpoint.conversation.asked(opening.request)
-        key = ref(observation)
-        self._enter(key, opening.started, asked, self._origin(observation, opening.caller))
+        self._enter(key, opening.started, asked, self._origin(observation, opening.caller, heard))
         self._streams[key] = observation
         if len(self._streams) > RUNNING:
             del self._streams[next(iter(self._streams))]
@@ -77,6 +84,8 @@ class Trees:
 
     def _enter(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Has a call find its turn, for which more may have to be known of streams that are being read."""
+        if origin.correlation.session_id is not None:
+            asked = replace(asked, session=origin.correlation.session_id)
         if not self._turns.knows(asked):
             self._peek(at)
         self._turns.begin(key, at, asked, origin)
@@ -92,16 +101,19 @@ class Trees:
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
+        heard = heard_of(facts)
         if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
-            self._enter(key, facts.started, asked, self._origin(ended, facts.caller))
+            self._enter(key, facts.started, asked, self._origin(ended, facts.caller, heard))
         place, adopter = self._turns.place(key)
-        span = generation(facts, place, self._style)
+        name = None if heard.trace is None else heard.trace.generation_name
+        correlation = linked(self._correlated(ended, heard), ended.within, self._root, place, heard)
+        span = generation(facts, place, self._style, correlation, name)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
         own = self._turns.is_compacting(key)
-        outcome = Outcome(answer, _failure(facts, answer), usage, did if own else ())
+        outcome = Outcome(answer, _failure(facts, answer), usage, did if own else (), span.cost)
         self._turns.end(key, span.metrics["end"], outcome)
         self._spans.append((span, adopter))
         within = Within(
@@ -136,7 +148,9 @@ class Trees:
             step.sent()
 
     def start(self, execution: Execution) -> None:
-        """Takes it that an execution began."""
+        """Takes it that an execution began; one that two threads told of at once, once."""
+        if execution.placed is not None:
+            return
         at = self._clock.epoch(execution.started)
         run = Run(
             execution.kind,
@@ -147,6 +161,7 @@ class Trees:
             _keys(execution.asked_by),
             execution.delegate,
             execution.returns,
+            execution.promised,
         )
         if not self._turns.expects(run):
             self._peek(at)
@@ -168,6 +183,8 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
+        if execution.errand is not None:
+            self._turns.retell(execution, execution.name, execution.arguments)
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         execution.result, execution.arguments = None, {}
         self._keep()
@@ -183,18 +200,35 @@ class Trees:
                 answer = facts.endpoint.conversation.answer(facts.response)
                 self._turns.hear(key, max(at, facts.started), answer)
 
-    def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
-        parent = ended.parent
-        within = ended.within
+    def _origin(self, ended: Ended | Execution, caller: Caller | None, heard: Said = UNHEARD) -> Origin:
+        """Gives where something began, and what is said of it."""
+        origin = self._begun(ended, caller, self._correlated(ended, heard))
+        return origin if heard.trace is None else replace(origin, trace=heard.trace)
+
+    def _begun(self, ended: Ended | Execution, caller: Caller | None, correlation: Correlation) -> Origin:
+        parent, within = ended.parent, ended.within
         if within is not None and (parent is within.parent or parent is within.current):
-            return Origin(within=within, caller=caller)
+            return Origin(within, caller=caller, correlation=correlation)
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
         if isinstance(root, str) and isinstance(above, str):
-            return Origin(within=None, root_span_id=root, span_id=above, adopter=parent, caller=caller)
+            return Origin(None, root, above, parent, caller, correlation)
+        if within is None and correlation.parent is not None:
+            remote = correlation.parent
+            return Origin(None, remote.root_span_id, remote.span_id, None, caller, correlation)
         if within is None and self._root is not None:
             # In a forked child the execution is not known, and neither is it when it has ended: its place is.
-            return Origin(self._root_key, self._root.root_span_id, self._root.span_id, caller=caller)
-        return Origin(within=within, caller=caller)
+            root, above = self._root.root_span_id, self._root.span_id
+            return Origin(self._root_key, root, above, None, caller, correlation)
+        return Origin(within, caller=caller, correlation=correlation)
+
+    def _correlated(self, ended: Ended | Execution, heard: Said = UNHEARD) -> Correlation:
+        """Gives what is said of something: by itself, around it in the code, and for the whole process."""
+        around = ended.correlation
+        around = self._correlation if around is None else around.within(self._correlation)
+        found = around if heard is UNHEARD else heard.correlation.within(around)
+        if found.session_id is None and heard.last_session is not None:
+            return replace(found, session_id=heard.last_session)
+        return found
 
     # Writing.
 

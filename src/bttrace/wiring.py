@@ -22,6 +22,7 @@ from . import __version__
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink
+from .correlation import Correlation
 from .environment import environment, freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
@@ -34,10 +35,11 @@ from .registries import REGISTRIES
 from .seams.calls import Call
 from .seams.coverage import not_covered
 from .seams.discovery import Discovery
+from .seams.entrances import FRAMEWORKS, QUEUES
 from .seams.executions import Executions
 from .seams.servers import MODULE, Servers
 from .seams.stainless import Seam
-from .shape import Style
+from .shape import Price, Style
 from .sinks.neighbours import Tracers
 
 if TYPE_CHECKING:
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
     from .sampling import Sampling
     from .seams.connections import Connections
     from .seams.declared import Declared
+    from .seams.errands import Errands
+    from .seams.frameworks import Frameworks
+    from .seams.incoming import Incoming
+    from .seams.outgoing import Outgoing
+    from .seams.queues import Queues
     from .seams.tools import Tools
     from .seams.workflows import Workflows
     from .sinks.local import JournalSink
@@ -70,15 +77,23 @@ class Wiring:
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
             _show_at_exit(sinks)
-        style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
+        style = Style(
+            settings.span_names,
+            settings.capture_content,
+            __version__,
+            _environment(settings),
+            _price(settings, sinks),
+        )
         self.sampling = _sampling(settings)
+        self._ids = parts.ids or RandomIds()
         self.recorder = Recorder(
             sinks,
             style,
             parts.clock or SystemClock(),
-            parts.ids or RandomIds(),
+            self._ids,
             settings.exit_timeout,
             _screens(settings, self.sampling),
+            Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
         )
         if freezes(os.environ):
             from .serverless import Haste
@@ -87,6 +102,7 @@ class Wiring:
         self.seams: dict[str, Seam] = {}
         self._connections: dict[str, Connections] = {}
         self._hook = hook
+        self._carries = False
         self._current: ContextVar[Call | None] = ContextVar("bttrace_call", default=None)
         self._ledger = Ledger()
         to_braintrust = "braintrust" in settings.exporters
@@ -100,14 +116,85 @@ class Wiring:
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
         self._settings = settings
         hook.watch(MODULE, Servers(self.recorder.leave, self._ledger).patch)
+        for module in FRAMEWORKS:
+            hook.watch(module, self._serve)
+        hook.watch(QUEUES, self._work)
         if settings.tools:
             guarded(self.declared.look)()
         if settings.workflows or settings.tasks:
-            hook.watch("concurrent.futures.thread", self.workflows.carry)
+            self.carry()
         if workflow := run_workflow(os.environ):
             from .seams.runs import RunRoot
 
             RunRoot(workflow, self.recorder, self.executions).begin()
+
+    def carry(self) -> None:
+        """Lets what is handed to pools of threads run in what is around it, from now on."""
+        if not self._carries:
+            self._carries = True
+            from .seams.carrying import patch
+
+            self._hook.watch("concurrent.futures.thread", lambda pools: patch(pools, self._ledger))
+
+    def _serve(self, module: ModuleType) -> None:
+        """Patches a web framework, one of whose modules has been imported."""
+        self.carry()
+        self.frameworks.patch(module)
+
+    def _work(self, signals: ModuleType) -> None:
+        """Has Celery tell of the tasks that it runs."""
+        self.carry()
+        self.queues.patch(signals)
+
+    @cached_property
+    def incoming(self) -> Incoming:
+        """Gives what reads the headers that say where something comes from."""
+        from .seams.incoming import Incoming
+
+        return Incoming(self.project)
+
+    def project(self) -> Json:
+        """Gives the project that spans go to: `project_id` and `project_name`, as far as they are known."""
+        for sink in self.recorder.sinks:
+            project: Json | None = getattr(sink, "project", None)
+            if project is not None:
+                return project
+        settings = self._settings
+        return {
+            "project_id": settings.project_id,
+            "project_name": None if settings.project_id else settings.project,
+        }
+
+    @cached_property
+    def frameworks(self) -> Frameworks:
+        """Gives the web frameworks whose requests are traced."""
+        from .seams.frameworks import Frameworks
+        from .seams.requests import Requests
+
+        return Frameworks(Requests(self.errands, self.incoming), self._ledger)
+
+    @cached_property
+    def errands(self) -> Errands:
+        """Gives what is told of only once something begins in it."""
+        from .seams.errands import Errands
+
+        ids = None if run_workflow(os.environ) else self._ids  # all of them stand in the run's span
+        return Errands(self.executions, self.recorder, self._neighbours, ids)
+
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        """Gives what tells another process which span something is sent in."""
+        from .seams.outgoing import Outgoing
+
+        is_left_out = None if self.sampling is None else self.sampling.is_left_out
+        return Outgoing(self.recorder, self._neighbours, self.project, is_left_out)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Gives the tasks of queues that are traced."""
+        from .seams.queues import Queues
+
+        return Queues(self.errands, self.incoming, self.outgoing if self._settings.propagate else None)
 
     @cached_property
     def tools(self) -> Tools:
@@ -189,6 +276,8 @@ class Wiring:
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
         left_behind = self._ledger.restore()
+        if "queues" in vars(self):
+            self.queues.close()
         if self._discovery is not None:
             self._discovery.close()
         self.recorder.close(timeout)
@@ -245,6 +334,15 @@ def _sinks(settings: Config) -> list[Sink]:
 
             sinks.append(BraintrustSink(settings))
     return sinks
+
+
+def _price(settings: Config, sinks: Sequence[Sink]) -> Price | None:
+    """Gives what puts prices on calls, unless all is told to Braintrust alone, which does so itself."""
+    if not settings.prices or all(sink.name == "braintrust" for sink in sinks):
+        return None
+    from .prices import Prices
+
+    return Prices().cost
 
 
 def _nesting(settings: Config, sinks: Sequence[Sink], sampling: Sampling | None) -> Nesting | None:

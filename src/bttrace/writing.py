@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from .backlog import BEGUN, What
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
+from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .guard import guarded
 from .model import Span
@@ -23,13 +24,23 @@ class Writing:
     """Makes spans of observations and hands them to the sinks. For the writer thread."""
 
     def __init__(
-        self, sinks: Sequence[Sink], style: Style, clock: Clock, ids: Ids, screens: Sequence[Screen] = ()
+        self,
+        sinks: Sequence[Sink],
+        style: Style,
+        clock: Clock,
+        ids: Ids,
+        screens: Sequence[Screen] = (),
+        correlation: Correlation = NOTHING,
     ) -> None:
         self.sinks = tuple(sinks)
-        self.trees = Trees(style, clock, ids, self._to_sinks)
+        self.trees = Trees(style, clock, ids, self._to_sinks, correlation)
         self.promptness: Promptness | None = None
         self._screens = tuple(screens)
         self._clock = clock
+
+    def watch(self, screen: Screen) -> None:
+        """Takes a further screen."""
+        self._screens += (screen,)
 
     def prepare(self) -> None:
         """Lets the sinks get ready."""

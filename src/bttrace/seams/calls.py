@@ -17,6 +17,7 @@ from typing import Any
 
 from ..content_types import extension
 from ..contracts import Opening
+from ..correlation import Correlation
 from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
@@ -80,6 +81,7 @@ class Call:
         "caller",
         "chunks",
         "client",
+        "correlation",
         "ended",
         "error",
         "first_text",
@@ -108,6 +110,7 @@ class Call:
         self.client = type(client).__name__
         self.parent: Any = None
         self.within: Execution | None = None
+        self.correlation: Correlation | None = None
         self.caller: tuple[CodeType, int] | None = None
         self.request: Any = None
         self.form: Json | None = None
@@ -242,6 +245,7 @@ class Call:
             self._question(),
             self._recorder.clock.epoch(self.started),
             Caller.of(self.caller),
+            http.session(self.request),
         )
 
     def facts_so_far(self) -> Facts | None:
@@ -299,6 +303,7 @@ class Call:
             request_id=request_id or http.request_id(self.headers),
             caller=Caller.of(self.caller),
             moments={} if self._moments is None else self._moments.told(self._recorder.clock.epoch),
+            session=http.session(self.request),
         )
 
     def _since_start(self, reading: int | None) -> float | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..clock import Clock
 from ..contracts import Opening
+from ..correlation import Correlation
 from ..executions import Execution
 from ..model import Caller, Connection, Facts, Fold, Json, StreamEnd
 from ..values import json_object, plain, text
@@ -24,21 +25,26 @@ _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the application was: its own braintrust span, its frame, and whether nothing is traced there."""
+    """Where the application was: its own braintrust span, its frame, what was around it.
+
+    `is_suppressed` tells that nothing is traced there.
+    """
 
     parent: object | None = None
     caller: Caller | None = None
     within: Execution | None = None
+    correlation: Correlation | None = None
     is_suppressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of a connection, and what its address says."""
+    """Who is at the other end of a connection, and what its address and its `x-session-id` header say."""
 
     provider: str
     sdk: str
     query: Mapping[str, str]
+    session: str | None = None
 
 
 class Exchange:
@@ -71,6 +77,11 @@ class Exchange:
         """Gives the observed execution that it asked in, if any."""
         return self.origin.within
 
+    @property
+    def correlation(self) -> Correlation | None:
+        """Gives what was said around, if anything."""
+        return self.origin.correlation
+
     def add(self, reading: int, event: Json) -> None:
         """Takes an event of the response."""
         self._latest = reading
@@ -95,7 +106,8 @@ class Exchange:
     def opening(self) -> Opening | None:
         """Gives what is known of it when the server has begun it."""
         started = self._clock.epoch(self.started)
-        return Opening(self._kind.endpoint, json_object(plain(self.request)), started, self.origin.caller)
+        request = json_object(plain(self.request))
+        return Opening(self._kind.endpoint, request, started, self.origin.caller, self._peer.session)
 
     def facts_so_far(self) -> Facts | None:
         """Gives what is known of it before it has ended."""
@@ -120,6 +132,7 @@ class Exchange:
             error_message=message,
             caller=self.origin.caller,
             moments=self._moments.told(self._clock.epoch),
+            session=self._peer.session,
         )
 
     def _since_start(self, reading: int | None) -> float | None:

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..backlog import ITEM
 from ..contracts import Neighbours
+from ..correlated import current
 from ..evidence import Return
-from ..executions import EXECUTING, Execution, Kind
+from ..executions import EXECUTING, Execution, Kind, around
 from ..fitting import fits
 from ..guard import guarded
 from ..native import allocate_lock
 from ..record import Recorder
-from ..suppression import SUPPRESSED, is_suppressed
+from ..suppression import is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshots, weighed
 
 if TYPE_CHECKING:
     from ..registries.row import Gate
-    from ..suppression import Within
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
@@ -162,9 +162,10 @@ class Executions:
             execution.is_hidden = True
             recorder.begin(execution)
             return None
-        execution.within = outer
+        execution.correlation = current()
         execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
+        execution.within = around(execution.parent)
         if self._neighbours.awaits(execution):
             execution.awaited = allocate_lock()
             execution.awaited.acquire()
@@ -173,8 +174,12 @@ class Executions:
             recorder.promptness.began(execution)
         return execution
 
-    def _put(self, execution: Execution, weight: int = ITEM) -> None:
-        """Queues an execution that has ended."""
+    def put(self, execution: Execution, weight: int = ITEM) -> None:
+        """Queues an execution that has ended, unless nobody was told that it began."""
+        if execution.is_latent:
+            return
+        if execution.errand is not None:
+            execution.errand.tell(execution)
         promptness = self._recorder.promptness
         if promptness is None:
             self._recorder.put(execution, None, weight)
@@ -186,7 +191,11 @@ class Executions:
         """Ends an execution with what it gave. Only the first time counts."""
         if execution.ended is not None:
             return
+        if execution.is_latent:
+            execution.result = result
         execution.ended = self._recorder.clock.now()
+        if execution.is_latent:  # still: nothing has begun in it in another thread
+            return
         weight = ITEM
         try:
             if gate is not None and gate.returned is not None:
@@ -197,7 +206,7 @@ class Executions:
             execution.result, text = weighed(result)
             weight += text
         finally:
-            self._put(execution, weight)
+            self.put(execution, weight)
 
     def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
@@ -209,25 +218,7 @@ class Executions:
                 error = gate.raised(error)
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
         finally:
-            self._put(execution)
-
-
-def carried(
-    here: tuple[Execution | None, Within | None], function: Callable[..., Any], /, *args: Any, **kwargs: Any
-) -> Any:
-    """Calls a function, in another thread, in the execution and the suppression that `here` told."""
-    tokens = EXECUTING.set(here[0]), SUPPRESSED.set(here[1])
-    try:
-        return function(*args, **kwargs)
-    finally:
-        EXECUTING.reset(tokens[0])
-        SUPPRESSED.reset(tokens[1])
-
-
-def here() -> tuple[Execution | None, Within | None] | None:
-    """Gives what the application's code runs in; `None` when that is nothing."""
-    found = EXECUTING.get(), SUPPRESSED.get()
-    return None if found == (None, None) else found
+            self.put(execution)
 
 
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:

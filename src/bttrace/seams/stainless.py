@@ -21,7 +21,8 @@ from types import ModuleType
 from typing import Any
 
 from ..contracts import Neighbours
-from ..executions import EXECUTING
+from ..correlated import current
+from ..executions import around
 from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger
@@ -204,7 +205,8 @@ class Seam:
         call = Call(self._shared, endpoint, placed, client)
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
-        call.within = EXECUTING.get()
+        call.within = around(call.parent)
+        call.correlation = current()
         if endpoint.conversation is not None:
             body = getattr(options, "json_data", None)
             call.offers = type(body) is dict and any(body.get(name) for name in _OFFERS)

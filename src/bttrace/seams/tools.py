@@ -20,7 +20,8 @@ from ..patch import Ledger, Wrapper
 from ..registries.row import Carrier, Failure, Gate, Registry
 from ..suppression import is_suppressed
 from .callers import LIBRARIES
-from .executions import Executions, carried, here, itself
+from .carrying import carried, here
+from .executions import Executions, itself
 
 
 class Tools:

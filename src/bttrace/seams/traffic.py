@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from ..contracts import Opening
+from ..correlation import Correlation
 from ..executions import Execution
 from ..model import Caller, Connection, Facts, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
@@ -30,9 +31,11 @@ _LIMIT = 10_000  # messages that are held when the writer does not come; beyond 
 _LIMIT_BYTES = 8 * 2**20
 _NOTICE = 0  # what the recorder is given weighs nothing: the messages are here
 
-Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None]
-"""The application's braintrust span, its frame, and the execution that it is in."""
-UNSEEN: Seen = (None, None, None)
+Address = tuple[str, str, str | None]
+"""Host and path that a connection was made to, and its `x-session-id` header, if it had one."""
+Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None, Correlation | None]
+"""The application's braintrust span, its frame, the execution that it is in, and what was said around it."""
+UNSEEN: Seen = (None, None, None, None)
 """In its place, where nothing is traced."""
 _Way = Literal["sent", "unsent", "received", "left"]
 
@@ -55,10 +58,9 @@ class Traffic:
 
     parent = None
     within = None
+    correlation = None
 
-    def __init__(
-        self, kind: Connection, provider: Provider, recorder: Recorder, address: tuple[str, str]
-    ) -> None:
+    def __init__(self, kind: Connection, provider: Provider, recorder: Recorder, address: Address) -> None:
         self._kind = kind
         self._provider = provider
         self._recorder = recorder
@@ -144,10 +146,10 @@ class Traffic:
         return None
 
     def _peer(self) -> Peer:
-        host, path = self._address
+        host, path, session = self._address
         query: Mapping[str, str] = dict(parse_qsl(urlsplit(path).query))
         name = provider_name("", urlsplit(f"//{host}").hostname or "", self._provider.name)
-        return Peer(name, self._provider.sdk, query)
+        return Peer(name, self._provider.sdk, query, session)
 
 
 def _weight(message: object) -> int:
@@ -178,4 +180,4 @@ def _event(message: str | bytes | Json) -> Json:
 def _origin(seen: Seen | None) -> Origin:
     if seen is None:
         return Origin()
-    return Origin(seen[0], Caller.of(seen[1]), seen[2], seen is UNSEEN)
+    return Origin(seen[0], Caller.of(seen[1]), seen[2], seen[3], seen is UNSEEN)

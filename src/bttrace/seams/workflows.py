@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from ..guard import say_once
 from ..patch import Ledger
-from .executions import carried, here
 from .observed import Observed
 
 _WILD = frozenset("*?[")
@@ -91,27 +90,6 @@ class Workflows:
             return False
         self._ours.append(vars(found.owner)[found.name])
         return True
-
-    def carry(self, pools: ModuleType) -> None:
-        """Makes what is handed to a pool of threads in a workflow or a suppressed block run in it.
-
-        A pool starts each item without the context of who submitted it (Python 3.10 to 3.13,
-        `concurrent/futures/thread.py`), and `run_in_executor` likewise; `asyncio.to_thread` has it. Threads
-        that the application starts itself are left alone: they may outlive what they were started in.
-        """
-        self._ledger.wrap(pools.ThreadPoolExecutor, "submit", _submitted)
-
-
-def _submitted(wrapped: Any, pool: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    around = here()
-    if around is None or not args or _leaves_the_interpreter(pool):
-        return wrapped(*args, **kwargs)
-    return wrapped(carried, around, *args, **kwargs)
-
-
-def _leaves_the_interpreter(pool: object) -> bool:
-    """Tells whether a pool pickles what it is given (Python 3.14, `concurrent/futures/interpreter.py`)."""
-    return any(cls.__module__ == "concurrent.futures.interpreter" for cls in type(pool).__mro__)
 
 
 def _found(

@@ -18,30 +18,12 @@ from urllib.parse import quote, urlencode, urlsplit
 from ..config import Config
 from ..model import Json
 from ..values import json_object, objects, text
-from .transport import Answer, Misaddressed, Transport, Unavailable, host
+from .answers import INSERT, Refused, Unsuitable, is_passing, meaning, parsed, seconds
+from .transport import Misaddressed, Transport, Unavailable, host
 
 _GOOD = range(200, 300)
-_UNKNOWN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-_UNSUITABLE = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
-_LONGEST = 300.0  # seconds that an answer can put off the next request
+_MOST_PROJECTS = 1_000  # of which the names are asked for
 _AZURE = ".blob.core.windows.net"  # its address does not tell it what is put there
-_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-
-
-class Refused(Exception):
-    """The API will not take anything from us as we are set up; the message says why and what to do."""
-
-
-class Unsuitable(Exception):
-    """The API will not take this request's body: it is too large, or something in it is wrong."""
-
-    def __init__(self, message: str, *, too_large: bool = False) -> None:
-        super().__init__(message)
-        self.too_large = too_large
 
 
 class BraintrustApi:
@@ -51,7 +33,7 @@ class BraintrustApi:
         self._config = config
         self._api_url = config.api_url
         self.project_id = config.project_id  # `None` until it is looked up
-        self._org: Json | None = None
+        self._orgs: list[Json] | None = None
         self._transport = Transport()
 
     def prepare(self, deadline: float) -> None:
@@ -63,7 +45,7 @@ class BraintrustApi:
         """Inserts encoded log rows; gives how many the API confirmed."""
         project = self.project(deadline)
         body = b'{"events":[' + b",".join(events) + b"]}"
-        path = f"/v1/project_logs/{quote(project, safe='')}/insert"
+        path = f"{INSERT}{quote(project, safe='')}/insert"
         answer = self._request("POST", self._api(deadline), path, deadline, body)
         row_ids = answer.get("row_ids")
         return len(row_ids) if isinstance(row_ids, list) else len(events)
@@ -92,8 +74,8 @@ class BraintrustApi:
         if answer.status in _GOOD:
             return
         said = f"{host(url)} answers {answer.status} to an attachment"
-        if _passing(answer.status):
-            raise Unavailable(said, _seconds(answer))
+        if is_passing(answer.status):
+            raise Unavailable(said, seconds(answer))
         raise Unsuitable(said)
 
     def report(self, reference: Json, fault: str | None, deadline: float) -> None:
@@ -106,31 +88,37 @@ class BraintrustApi:
         self._transport.close()
 
     def _attachment(self, path: str, said: Json, deadline: float) -> Json:
-        identity = self._organisation(deadline).get("id")
+        identity = self.organisation(deadline).get("id")
         body = json.dumps({**said, "org_id": text(identity) or ""}).encode()
         return self._request("POST", self._api(deadline), path, deadline, body)
 
     def _api(self, deadline: float) -> str:
         if self._api_url is None:
-            told = text(self._organisation(deadline).get("api_url")) or "https://api.braintrust.dev"
+            told = text(self.organisation(deadline).get("api_url")) or "https://api.braintrust.dev"
             self._api_url = told.rstrip("/")
         return self._api_url
 
-    def _organisation(self, deadline: float) -> Json:
-        """Gives what the login says of the organisation."""
-        if self._org is None:
-            self._org = self._login(deadline)
-        return self._org
+    def organisations(self, deadline: float) -> list[Json]:
+        """Gives what the login says of each organisation of the key."""
+        if self._orgs is None:
+            app = self._config.app_url
+            told = self._request("POST", app, "/api/apikey/login", deadline, b"{}").get("org_info")
+            if not isinstance(told, list):
+                raise Refused(f"{host(app)} does not speak Braintrust's API", "check BRAINTRUST_APP_URL.")
+            self._orgs = list(objects(told))
+        return self._orgs
 
-    def _login(self, deadline: float) -> Json:
-        answer = self._request("POST", self._config.app_url, "/api/apikey/login", deadline, b"{}")
-        organisations = list(objects(answer.get("org_info")))
+    def organisation(self, deadline: float) -> Json:
+        """Gives what the login says of the organisation that is meant."""
+        organisations = self.organisations(deadline)
         wanted = self._config.org_name
         named = [org for org in organisations if wanted is None or org.get("name") == wanted]
         if not named:
             known = ", ".join(repr(org.get("name")) for org in organisations) or "none"
             raise Refused(
-                f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key; it has: {known}."
+                f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key",
+                f"it has: {known}.",
+                "unknown-organisation",
             )
         return named[0]
 
@@ -141,18 +129,41 @@ class BraintrustApi:
         return self.project_id
 
     def _project_by_name(self, deadline: float) -> str:
-        name, org = self._config.project, self._config.org_name
-        owner = {"org_name": org} if org else {}
-        query = urlencode({"project_name": name, **owner})
-        found = self._request("GET", self._api(deadline), f"/v1/project?{query}", deadline)
-        project = next(objects(found.get("objects")), None)
-        if project is None:
-            body = json.dumps({"name": name, **owner}).encode()
-            project = self._request("POST", self._api(deadline), "/v1/project", deadline, body)
+        project = self.known_project(deadline) or self.made_project(deadline)
         identity = text(project.get("id"))
         if identity is None:
-            raise Unavailable(f"{self._api_url} gave no id for project {name!r}")
+            raise Unavailable(f"{self._api_url} gave no id for project {self._config.project!r}")
         return identity
+
+    def known_project(self, deadline: float) -> Json | None:
+        """Gives the project, by its id or name; `None` if none has that name."""
+        if self._config.project_id:
+            path = f"/v1/project/{quote(self._config.project_id, safe='')}"
+            return self._request("GET", self._api(deadline), path, deadline)
+        return next(iter(self._projects({"project_name": self._config.project}, deadline)), None)
+
+    def made_project(self, deadline: float) -> Json:
+        """Makes the project of that name, or gives the one that there is."""
+        body = json.dumps({"name": self._config.project, **self._owner()}).encode()
+        return self._request("POST", self._api(deadline), "/v1/project", deadline, body)
+
+    def project_names(self, deadline: float) -> list[str]:
+        """Gives the names of the projects that the key can see, as far as one answer holds them."""
+        found = self._projects({"limit": _MOST_PROJECTS}, deadline)
+        return [name for project in found if (name := text(project.get("name")))]
+
+    def _projects(self, wanted: Mapping[str, object], deadline: float) -> list[Json]:
+        path = f"/v1/project?{urlencode({**wanted, **self._owner()})}"
+        found = self._request("GET", self._api(deadline), path, deadline).get("objects")
+        if not isinstance(found, list):
+            raise Refused(
+                f"{host(self._api(deadline))} does not speak Braintrust's API", "check BRAINTRUST_API_URL."
+            )
+        return list(objects(found))
+
+    def _owner(self) -> dict[str, str]:
+        org = self._config.org_name
+        return {"org_name": org} if org else {}
 
     def _request(self, method: str, base: str, path: str, deadline: float, body: bytes | None = None) -> Json:
         headers = {"Authorization": f"Bearer {self._config.api_key}", "Content-Type": "application/json"}
@@ -160,57 +171,10 @@ class BraintrustApi:
             answer = self._transport.answer(method, base + path, headers, body, deadline)
         except Misaddressed:
             raise Refused(
-                f"{base} is not an address; check BRAINTRUST_API_URL and BRAINTRUST_APP_URL."
+                f"{host(base)} is not an address", "check BRAINTRUST_API_URL and BRAINTRUST_APP_URL."
             ) from None
         if answer.status in _GOOD:
-            return _parsed(answer.data, base)
-        raise self._meaning(answer, base, path)
-
-    def _meaning(self, answer: Answer, base: str, path: str) -> Exception:
-        """Gives the exception that says what a refusal means and what to do about it."""
-        status, where, own = answer.status, host(base), self._config
-        said = answer.data[:200].decode("utf-8", "replace").strip()
-        insert = path.startswith("/v1/project_logs/")
-        if status == HTTPStatus.UNAUTHORIZED:
-            return Refused(
-                f"{where} does not accept the key in BRAINTRUST_API_KEY (401): "
-                "check it, or make one in the organisation's settings at Braintrust."
-            )
-        if insert and own.project_id and status in _UNKNOWN:
-            return Refused(
-                f"{where} knows no project BRAINTRUST_PROJECT_ID={own.project_id!r} for this key ({status}): "
-                "check the id, or set BRAINTRUST_PROJECT_NAME instead."
-            )
-        if insert and status == HTTPStatus.NOT_FOUND:
-            self.project_id = None  # it was deleted since; the next try finds or makes it again
-            return Unavailable(f"{where} no longer has project {own.project!r} (404)")
-        if status == HTTPStatus.FORBIDDEN:
-            return Refused(f"{where} does not let this key write to project {own.project!r} (403): {said}")
-        if (insert or path.startswith("/attachment")) and status in _UNSUITABLE:
-            refused = f"{where} refused {'rows' if insert else 'an attachment'} ({status}): {said}"
-            return Unsuitable(refused, too_large=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if _passing(status):
-            return Unavailable(f"{where} answers {status}", _seconds(answer))
-        asked = path.partition("?")[0]
-        return Refused(f"{where} answers {status} to {asked}: check BRAINTRUST_API_URL. {said}".strip())
-
-
-def _parsed(data: bytes, base: str) -> Json:
-    try:
-        return json_object(json.loads(data))
-    except ValueError:
-        raise Refused(f"{base} does not speak Braintrust's API: check BRAINTRUST_API_URL.") from None
-
-
-def _passing(status: int) -> bool:
-    """Tells whether an answer asks to try again later."""
-    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _seconds(answer: Answer) -> float | None:
-    header = answer.headers.get("retry-after")
-    try:
-        seconds = float(header) if header else 0.0
-    except ValueError:
-        return None
-    return min(seconds, _LONGEST) if seconds > 0 else None  # NaN is not
+            return parsed(answer.data, base)
+        if path.startswith(INSERT) and answer.status == HTTPStatus.NOT_FOUND:
+            self.project_id = self._config.project_id  # it was deleted: the next try finds or makes it again
+        raise meaning(answer, base, path, self._config)

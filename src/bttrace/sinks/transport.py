@@ -19,10 +19,11 @@ import http.client
 import io
 import logging
 import socket
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -39,15 +40,40 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT = 5.0  # of connecting, and of handing a block of a body to the network
 _READ_TIMEOUT = 20.0  # of a whole answer
 _LEAST = 0.001  # a socket takes 0 for "do not wait", and less for a mistake
+Why = Literal[
+    "bad-certificate",
+    "bad-proxy",
+    "connection-refused",
+    "forbidden",
+    "no-answer",
+    "platform-error",
+    "rejected",
+    "too-many-requests",
+    "unknown-host",
+    "unknown-organisation",
+    "unknown-project-id",
+    "unreachable",
+    "wrong-key",
+    "wrong-url",
+]
+"""Why something was not delivered, for programs; messages are for people."""
+_WHYS: tuple[tuple[tuple[type[BaseException], ...], Why], ...] = (  # the first that fits, of all causes
+    ((urllib3.exceptions.ProxyError,), "bad-proxy"),
+    ((ssl.SSLError, urllib3.exceptions.SSLError), "bad-certificate"),
+    ((socket.gaierror,), "unknown-host"),
+    ((ConnectionRefusedError,), "connection-refused"),
+    ((TimeoutError, urllib3.exceptions.TimeoutError), "no-answer"),
+)
 _LOGGERS = ("connectionpool", "connection", "response", "poolmanager", "util.retry")
 
 
 class Unavailable(Exception):
     """There is no answer now, or one that asks to try later. `retry_after` is seconds, if it said."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, why: Why = "platform-error") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.why: Why = why
 
 
 class Misaddressed(Exception):
@@ -199,7 +225,8 @@ class Transport:
         except urllib3.exceptions.LocationValueError:
             raise Misaddressed(url) from None
         except urllib3.exceptions.HTTPError as fault:
-            raise Unavailable(f"{host(url)} can't be reached ({_reason(fault)})") from None
+            why = _why(fault)
+            raise Unavailable(f"{host(url)} can't be reached ({_reason(fault, why)})", why=why) from None
 
     def close(self) -> None:
         """Closes all connections."""
@@ -227,7 +254,25 @@ def host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2] or url.partition("?")[0]
 
 
-def _reason(fault: Exception) -> str:
-    inner: BaseException = getattr(fault, "reason", None) or fault
-    cause = inner.__cause__ or inner
-    return getattr(cause, "strerror", None) or type(inner).__name__
+def _reason(fault: Exception, why: Why) -> str:
+    if why == "no-answer":
+        return "there is no answer in time"
+    told = next((text for cause in _causes(fault) if (text := getattr(cause, "strerror", None))), None)
+    through = "through the proxy: " if why == "bad-proxy" else ""
+    return f"{through}{told or type(fault).__name__}"
+
+
+def _why(fault: BaseException) -> Why:
+    causes = list(_causes(fault))
+    found = (why for kinds, why in _WHYS if any(isinstance(cause, kinds) for cause in causes))
+    return next(found, "unreachable")
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """Yields a failure, what urllib3 says was behind it, and what it was raised for."""
+    found: list[object] = [fault]
+    for cause in found:
+        if isinstance(cause, BaseException):
+            yield cause
+            told = (getattr(cause, name, None) for name in ("reason", "original_error"))
+            found += [one for one in (*told, cause.__cause__, cause.__context__) if one not in found]
