@@ -43,9 +43,8 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint $(KIN)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
-	$(BIN)/python -m tests.matrix --quick
-	$(BIN)/python -m tests.frameworks --quick
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m tests.quick
 
 test-long: $(KIN)
 	$(BIN)/python -m pytest -m long
