@@ -17,7 +17,7 @@ from .results import Results
 from .timing import Gone
 
 ROUNDS, QUICK_ROUNDS = 3, 1
-SECONDS = 80  # after which no further round begins
+SECONDS = 50  # after which no further round begins
 FIRST, CALLS = 300, 1_000
 STREAMS, CHUNKS = 5, 10_000
 _MIB = 2**20
