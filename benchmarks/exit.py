@@ -81,11 +81,13 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
     """Measures the peers that are named, or all."""
     with rig(peers) as ready:
         results = Results("exit", ready.versions, quick=quick)
+        print("exit: measuring: the sink is well ...", flush=True)
         variants = {one.peer.name: partial(_healthy, ready, one) for one in ready.peers}
         rounds = QUICK_ROUNDS if quick else ROUNDS
         readings = interleaved(variants, rounds, warm=0, seconds=SECONDS, skip=ready.skip)
         results.arrived = ready.arrived()
         _add(results, "sink well", readings, HEALTHY_MOST)
+        print("exit: measuring: the sink is dead ...", flush=True)
         rounds = QUICK_DEAD_ROUNDS if quick else DEAD_ROUNDS
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as silent:
             hangs = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -33,6 +33,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         results = Results("insitu", ready.versions, quick=quick)
         programs = ready.programs("application.py")
         for work, line in WORK:
+            print(f"insitu: measuring: {work} ...", flush=True)
             variants: dict[str, Variant] = {
                 name: partial(_reading, ready, name, programs[name], line) for name in ready.names
             }

@@ -39,6 +39,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         for turn in range(QUICK_ROUNDS if quick else ROUNDS):
             if turn and time.monotonic() > ends:
                 break
+            print(f"memory: measuring: round {turn + 1} ...", flush=True)
             for name, values in _round(ready).items():
                 for figure, value in zip(_FIGURES, values, strict=True):
                     sizes[figure].setdefault(name, []).append(value / _MIB)

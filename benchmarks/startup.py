@@ -56,6 +56,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         os.chdir(ready.scratch)  # posix_spawn takes no working folder, and ours may have an env file above it
         try:
             for start in STARTS:
+                print(f"startup: measuring: {start.name} ...", flush=True)
                 _measured(results, ready, start, quick=quick)
         finally:
             os.chdir(home)

@@ -35,6 +35,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         results = Results("stubbed", ready.versions, quick=quick)
         programs = ready.programs("stub.py", door=False)
         for work, line, most, tenth in WORK:
+            print(f"stubbed: measuring: {work} ...", flush=True)
             variants = {name: partial(_reading, ready, name, programs[name], line) for name in ready.names}
             rounds = QUICK_ROUNDS if quick else ROUNDS
             readings = interleaved(variants, rounds, warm=2, seconds=SECONDS, skip=ready.skip)
