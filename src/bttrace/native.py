@@ -68,9 +68,9 @@ class _Thread(threading.Thread):
 
     def _delete(self) -> None:
         listed: dict[int, threading.Thread] = getattr(threading, "_active", {})
-        own, sought = get_ident(), threading.get_ident()
-        if own != sought and own in listed:
-            listed[sought] = listed.pop(own)
+        sought = threading.get_ident()
+        if self.ident is not None and self.ident != sought and self.ident in listed:
+            listed[sought] = listed.pop(self.ident)
         listing: Any = super()
         listing._delete()
 
