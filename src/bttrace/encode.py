@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar, cast
 
+from .classes import dataclass
 from .foreign import elements, fields, member, scalar, type_name
 from .model import Attachment, Json
 

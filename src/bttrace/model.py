@@ -16,10 +16,11 @@ Words that are used here and never varied:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CodeType
 from typing import Literal, Protocol
 
+from .classes import dataclass
 from .evidence import Bounds, Compaction, Conversation, Moment
 
 Json = dict[str, object]

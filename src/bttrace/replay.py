@@ -10,9 +10,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from .classes import dataclass
 from .config import Config, read
 from .guard import say
 from .sinks.segments import SUFFIX, Loaded

@@ -8,9 +8,9 @@ or of the wrong type, gives no field: missing is not zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from .classes import dataclass
 from .correlation import NOTHING, Correlation
 from .media import attached
 from .model import Caller, Facts, Json, Metric, Span

@@ -13,12 +13,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from . import __version__
+from .classes import dataclass
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink

@@ -7,10 +7,10 @@ Owns which way a span takes, and what its row holds. `delivery` sends the rows t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..classes import dataclass
 from ..config import Config
 from ..contracts import Counts, Told
 from ..encode import bounded

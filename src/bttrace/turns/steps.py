@@ -7,9 +7,10 @@ and `act` of each iteration, a tool, a task that a tool was delegated, a workflo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
+from ..classes import dataclass
 from ..correlation import NOTHING, Correlation
 from ..evidence import Compaction
 from ..media import attached
