@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from .blocks import Block, Entered, innermost
+from .blocks import Block, innermost
 from .correlation import Correlation
 from .guard import guarded, say_at_times
 from .limits import SESSION_ID, USER_ID, checked, checked_tags, shown
+
+if TYPE_CHECKING:
+    from .blocks import Entered
 
 CORRELATED: ContextVar[Entered | None] = ContextVar("bttrace_correlated", default=None)
 """The innermost block that the application's code runs in, its correlation, and the block around it."""

@@ -27,8 +27,9 @@ class Execution:
     around it, `parent` the application's own braintrust span. One that hands the conversation over
     does so to the `delegate` of that name. `correlation` is what was said around it. `details` are metadata
     of its end. `placed` is set by the writer, as soon as it is known where its span stands; where
-    that is `awaited`, the writer releases the lock then. `current` is what was made the parent, for braintrust, of what the
-    application traces inside. Of one that `is_dropped`, the beginning or the end never reached the writer.
+    that is `awaited`, the writer releases the lock then. `current` is what was made the parent, for
+    braintrust, of what the application traces inside. Of one that `is_dropped`, the beginning or the end
+    never reached the writer.
     One that `is_hidden` runs where nothing is traced: nothing is told of it.
     """
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 
-from .blocks import Block, Entered, innermost
+from .blocks import Block, innermost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from .blocks import Entered
 
 SUPPRESSED: ContextVar[Entered | None] = ContextVar("bttrace_suppressed", default=None)
 """The innermost block that the application's code runs in, with the one around it."""
