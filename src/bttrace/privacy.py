@@ -15,7 +15,7 @@ from .config import Config
 from .contracts import Told
 from .encode import Leaves, plain
 from .guard import guarded
-from .known_secrets import known_secrets, remember
+from .known_secrets import known_secrets
 from .masks import Masks
 from .model import Attachment, Json, Span
 from .secret_shapes import named, replaced, suspected
@@ -32,7 +32,6 @@ class Privacy:
     """Gives spans as the sinks may have them. For one thread: the writer's."""
 
     def __init__(self, settings: Config) -> None:
-        remember("BRAINTRUST_API_KEY", settings.api_key)
         self._masks = Masks(settings.mask)
         self._goes_to_sdk_alone = settings.exporters == _SDK_MASKS
         self._clean = guarded(self._cleaned, retires=False)
