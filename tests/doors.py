@@ -81,6 +81,7 @@ def environment(variables: Mapping[str, str] | None = None, *path: str | Path) -
     """An environment without anything of the developer's; `path` is `PYTHONPATH`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
     env["BTTRACE_STRICT"] = "1"
+    env["BTTRACE_PRICES"] = "false"  # what is computed changes with the table
     env["BTTRACE_SPOOL_DIR"] = fresh_spool()
     if path:
         env["PYTHONPATH"] = os.pathsep.join(str(entry) for entry in path)

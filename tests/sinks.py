@@ -13,6 +13,7 @@ from bttrace.model import Span
 from bttrace.sinks.braintrust import BraintrustSink
 from tests.doors import fresh_spool
 from tests.loopback.braintrust import BraintrustServer
+from tests.patience import SECONDS
 
 START = 1_700_000_000.0
 
@@ -59,7 +60,7 @@ def span(name: str, output: object = None, *, again: bool = False, ended: bool =
     )
 
 
-def flushed(sink: BraintrustSink, seconds: float = 20, *, is_last: bool = False) -> bool:
+def flushed(sink: BraintrustSink, seconds: float = SECONDS, *, is_last: bool = False) -> bool:
     return sink.flush(time.monotonic() + seconds, is_last=is_last)
 
 

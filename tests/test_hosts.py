@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import anthropic
 import httpx2
@@ -16,6 +15,7 @@ import pytest
 
 from bttrace.providers.hosts import provider_name
 from tests.apis import ASKED, only, traced
+from tests.elsewhere import ToLoopback
 from tests.kin import SDKS, Kin
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat, message
@@ -43,34 +43,6 @@ OPENAI = {
     "http://localhost:8000/v1": "openai",  # vLLM, or anything else: a port that nobody owns
     "https://llm.example.com:11434/v1": "openai",
 }
-
-
-class ToLoopback(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Leads every request to one address, and leaves the request itself as it was."""
-
-    def __init__(self, provider: ProviderServer) -> None:
-        self.url = httpx2.URL(provider.url)
-        self.sync, self.asynchronous = (
-            httpx2.HTTPTransport(verify=False),
-            httpx2.AsyncHTTPTransport(verify=False),
-        )
-
-    def _led(self, request: httpx2.Request) -> httpx2.Request:
-        url = request.url.copy_with(scheme="http", host=self.url.host, port=self.url.port)
-        stream: Any = request.stream
-        return httpx2.Request(request.method, url, headers=request.headers, stream=stream)
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self.sync.handle_request(self._led(request))
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return await self.asynchronous.handle_async_request(self._led(request))
-
-    def close(self) -> None:
-        self.sync.close()
-
-    async def aclose(self) -> None:
-        await self.asynchronous.aclose()
 
 
 @pytest.fixture(name="provider")

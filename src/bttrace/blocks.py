@@ -33,7 +33,8 @@ class Block:
 
     def __enter__(self) -> None:
         self._is_left = False
-        self.entered.set((self, self.holds(), self.entered.get()))
+        outer = self.entered.get()
+        self.entered.set((self, self.holds(), innermost(outer)))
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from .limits import SESSION_ID, USER_ID, checked, checked_tags
+from .limits import SESSION_ID, USER_ID, checked, checked_tags, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "user_id": ("BTTRACE_USER_ID", "user", None),
     "session_id": ("BTTRACE_SESSION_ID", "session", None),
     "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
+    "prices": ("BTTRACE_PRICES", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
     "environment_type": ("BRAINTRUST_ENVIRONMENT_TYPE", "text", None),
     "environment_name": ("BRAINTRUST_ENVIRONMENT_NAME", "text", None),
@@ -103,6 +104,7 @@ class Config:
     user_id: str | None
     session_id: str | None
     discover_tools: bool
+    prices: bool
     log: str
     environment_type: str | None
     environment_name: str | None
@@ -123,9 +125,9 @@ def read(environ: Mapping[str, str], options: Mapping[str, object] | None = None
             label, raw = variable, environ.get(variable, "")
         value, fault = _parsed(raw, kind)
         if fault:
-            shown = "(hidden)" if name in _SECRETS else repr(raw)
+            told = "(hidden)" if name in _SECRETS else shown(raw)
             fallback = f"using {default!r}" if default else "it is ignored"
-            config.problems.append(f"{label}={shown} is not valid: {fault}; {fallback}.")
+            config.problems.append(f"{label}={told} is not valid: {fault}; {fallback}.")
         setattr(config, name, default if value is None else value)
     config.problems += [f"unknown option {name!r}; known: {', '.join(_SETTINGS)}." for name in sorted(given)]
     if config.api_key is None and not config.disabled:
@@ -158,7 +160,7 @@ def _parsed(raw: object, kind: str | tuple[str, ...]) -> tuple[Value, str]:
     """Gives a checked value and a fault: what is allowed. Blank is absent."""
     if isinstance(raw, bool) and kind == "bool":
         return raw, ""
-    if isinstance(raw, dict) and kind == "object":
+    if kind == "object" and hasattr(raw, "items"):
         return {str(name): value for name, value in raw.items()}, ""
     if isinstance(raw, (list, tuple, set, frozenset)) and kind == "tags":
         return _listed(raw)

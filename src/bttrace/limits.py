@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 USER_ID = 128  # characters
 SESSION_ID = 256
 NAME = 256  # of a span, a trace or a tag
-_SHOWN = 60  # of a value, in a message
+_SHOWN = 200  # of a value, in a message
 
 
 def checked(value: object, most: int) -> tuple[str | None, str]:
@@ -41,5 +41,5 @@ def checked_tags(values: Iterable[object]) -> tuple[tuple[str, ...], list[str]]:
 
 def shown(value: object) -> str:
     """Gives a value as a message shows it."""
-    text = repr(value)
+    text = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 10]}...{text[-1]}"

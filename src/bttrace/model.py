@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from math import isnan
 from types import CodeType
 from typing import Literal, Protocol
 
 from .classes import dataclass
 from .evidence import Bounds, Compaction, Conversation, Moment
+from .terms import Terms
+from .values import json_object
 
 Json = dict[str, object]
 
@@ -97,6 +100,10 @@ def _as_it_came(response: Json) -> Json:
     return response
 
 
+def _no_terms(_request: Json, _response: Json) -> Terms | None:
+    return None
+
+
 class _Unfolded:
     """The fold of an endpoint that does not stream."""
 
@@ -118,7 +125,8 @@ class Endpoint:
     paths that are there, and absent when the first of them is. `input` gives the span's input
     from the request. `output` is one path, several whose values make an object, or a
     function of the response. An endpoint without `fold` does not stream. Without
-    `is_first_text`, its first token is its first text.
+    `is_first_text`, its first token is its first text. A cost is the first of its paths that is there.
+    `terms` gives, from request and response, how it is billed; `None` where no price list tells.
 
     `normal` gives a response of a shape of its own as OpenAI's; the paths lead into that.
     `failure` gives, from a response, the error that it tells, an object with a code and a message.
@@ -143,6 +151,7 @@ class Endpoint:
     usage: Mapping[Metric, tuple[str, ...]] = field(default_factory=dict)
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    terms: Callable[[Json, Json], Terms | None] = _no_terms
     finish_reason: Callable[[Json], str | None] = _unknown
     failure: Callable[[Json], object] = _error
     tools: Callable[[object], object] = _same
@@ -252,6 +261,8 @@ class Span:
     """One span, ready to become a Braintrust log row. Times are seconds since the epoch.
 
     One without an `end` among its metrics is still open. One that `merges` was sent before.
+    `cost` is what it came to in USD, by its provider's word or by a price table, with all that it
+    stands for; not a number where that is not known, `None` where nobody asked.
     """
 
     row_id: str
@@ -269,6 +280,7 @@ class Span:
     error: str | None = None
     tags: tuple[str, ...] = field(default=())
     merges: bool = False
+    cost: float | None = None
 
     def row(self) -> Json:
         """Gives the span as a log row of Braintrust's API; absent fields are left out."""
@@ -289,3 +301,17 @@ class Span:
             "_is_merge": self.merges or None,
         }
         return {name: value for name, value in row.items() if value is not None}
+
+    def priced_row(self) -> Json:
+        """Gives the row with what was computed of its cost, for readers who put no prices on tokens.
+
+        Braintrust does so itself: with this row it would have a second, maybe contradictory estimate.
+        As with counts, sums stand in the metadata.
+        """
+        row = self.row()
+        if self.cost is None or isnan(self.cost):
+            return row
+        if self.type == "llm":
+            return {**row, "metrics": {**self.metrics, "estimated_cost": self.cost}}
+        usage = {**json_object(self.metadata.get("usage")), "estimated_cost": self.cost}
+        return {**row, "metadata": {**self.metadata, "usage": usage}}

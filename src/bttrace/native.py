@@ -1,10 +1,12 @@
 """Threads, locks and sleep as the operating system has them, whatever gevent made of Python's.
 
-Owns how our threads start and wait. A patched `time.sleep` or lock would have them run in the
-application's event loop, and a patched `start_new_thread` is no thread at all. Knows nothing of
-what they do; gevent is never imported by us, only found.
+Owns how our threads start, wait and end, and how anything else of Python's is found as it was. A
+patched `time.sleep` or lock would have them run in the application's event loop, and a patched
+`start_new_thread` is no thread at all. Knows nothing of what they do; gevent is never imported
+by us, only found.
 
-Source: `get_original` and `is_module_patched` of gevent 26.9 (`monkey/api.py`).
+Source: `get_original` and `is_module_patched` of gevent 26.9 (`monkey/api.py`), its `get_ident`
+(`thread.py`), and `Thread._delete` of CPython 3.10 to 3.13 (`threading.py`).
 """
 
 from __future__ import annotations
@@ -20,39 +22,57 @@ from typing import Any
 _POLL = 0.005  # seconds between two looks of a greenlet that waits for a thread
 
 
-def _original(module: Any, name: str) -> Any:
+def original(module: Any, name: str) -> Any:
+    """Gives what a module of Python's has under a name, before gevent put its own there."""
     monkey = sys.modules.get("gevent.monkey")
     found = getattr(monkey, "get_original", None)
     return getattr(module, name) if found is None else found(module.__name__, name)
 
 
-def _is_patched(module: Any, name: str) -> bool:
-    return _original(module, name) is not getattr(module, name)
+def is_patched(module: Any, name: str) -> bool:
+    """Tells whether gevent put its own there."""
+    return original(module, name) is not getattr(module, name)
 
 
 def allocate_lock() -> LockType:
     """Gives a lock that only threads wait for; a greenlet must not hold it while another may run."""
-    lock: LockType = _original(_thread, "allocate_lock")()
+    lock: LockType = original(_thread, "allocate_lock")()
     return lock
 
 
 def get_ident() -> int:
     """Gives the identity of this thread, not of this greenlet."""
-    ident: int = _original(_thread, "get_ident")()
+    ident: int = original(_thread, "get_ident")()
     return ident
 
 
 def sleep(seconds: float) -> None:
     """Lets this thread sleep, with all that runs in it."""
-    _original(time, "sleep")(seconds)
+    original(time, "sleep")(seconds)
 
 
 def start(run: Callable[[], object], name: str) -> None:
     """Starts a daemon thread. Raises `RuntimeError` when the interpreter is going down."""
-    if _is_patched(_thread, "start_new_thread"):
-        _original(_thread, "start_new_thread")(run, ())
+    if is_patched(_thread, "start_new_thread"):
+        original(_thread, "start_new_thread")(run, ())
     else:
-        threading.Thread(target=run, name=name, daemon=True).start()
+        _Thread(target=run, name=name, daemon=True).start()
+
+
+class _Thread(threading.Thread):
+    """A thread that may end after gevent has patched.
+
+    `threading` then looks for the one that ends under a greenlet's identity, does not find it, and
+    Python tells standard error of that. At the end of the interpreter this aborts the process.
+    """
+
+    def _delete(self) -> None:
+        listed: dict[int, threading.Thread] = getattr(threading, "_active", {})
+        own, sought = get_ident(), threading.get_ident()
+        if own != sought and own in listed:
+            listed[sought] = listed.pop(own)
+        listing: Any = super()
+        listing._delete()
 
 
 class Event:
@@ -78,7 +98,7 @@ class Event:
 
     def wait(self, timeout: float) -> bool:
         """Waits at most `timeout` seconds; tells whether it has happened."""
-        if not _is_patched(time, "sleep"):
+        if not is_patched(time, "sleep"):
             return self._passed(timeout)
         deadline = time.monotonic() + timeout
         while self._pending.locked() and (left := deadline - time.monotonic()) > 0:

@@ -8,7 +8,7 @@ fails on the way, no content gets past: then the span tells its ids, times and m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from .config import Config
@@ -80,9 +80,14 @@ def _told(span: Span, content: Json) -> Span:
         output=content["output"],
         error=None if error is None else _text(error),
         metadata=_object(content["metadata"]),
-        tags=tuple(map(_text, tags if isinstance(tags, list) else () if tags is None else (tags,))),
+        tags=_tags(tags if isinstance(tags, list) else () if tags is None else (tags,)),
         context=_object(content["context"]),
     )
+
+
+def _tags(values: Iterable[object]) -> tuple[str, ...]:
+    """Gives tags, each once: braintrust refuses a span that has one twice (0.47, `logger.py`)."""
+    return tuple(dict.fromkeys(map(_text, values)))
 
 
 def _text(value: object) -> str:

@@ -28,7 +28,7 @@ from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .exits import Exit
 from .guard import AT_TIMES, guarded, say_at_times
-from .native import sleep
+from .native import allocate_lock, sleep
 from .worker import Worker, acting, is_ours
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Recorder:
         self.promptness: Promptness | None = None
         self._makings = (style, clock, ids, screens, correlation)
         self._written: Writing | None = None
+        self._making = allocate_lock()
         self._is_ready = False
         self._leaves_as_child = False
         self._taken = 0
@@ -81,14 +82,19 @@ class Recorder:
 
     @property
     def _writing(self) -> Writing:
-        """Gives what makes spans. For the writer thread, and before there is one."""
-        if self._written is None:
-            from .writing import Writing
+        """Gives what makes spans. Not for the application's threads while it is traced: it loads much."""
+        with self._making:
+            if self._written is None:
+                from .writing import Writing
 
-            style, clock, ids, screens, correlation = self._makings
-            self._written = Writing(self.sinks, style, clock, ids, screens(), correlation)
-            self._written.promptness = self.promptness
-        return self._written
+                style, clock, ids, screens, correlation = self._makings
+                self._written = Writing(self.sinks, style, clock, ids, screens(), correlation)
+                self._written.promptness = self.promptness
+            return self._written
+
+    def watch(self, screen: Screen) -> None:
+        """Lets a further screen see every span from now on, as the others have passed it."""
+        self._writing.watch(screen)
 
     def expect(self) -> None:
         """Lets the writer and the sinks get ready, because a first call has begun. Never blocks."""
@@ -312,6 +318,7 @@ class Recorder:
         self._marks = set()
         self._open.clear()
         self.is_idle, self._is_ready = True, False
+        self._making = allocate_lock()
         self._leaves_as_child = False
         self._exit.after_fork()
         if self._written is not None:

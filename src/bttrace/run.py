@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -21,16 +20,14 @@ from typing import NoReturn
 from .config import RUN_VARIABLE, RUN_WORKFLOW_VARIABLE, read
 from .env_file import variables
 from .guard import say
+from .interpreter import BLINDING, interpreter_flags
 from .path import folder
 
 _NOT_FOUND = 127  # as the shell has it
 _NOT_EXECUTABLE = 126
 _VALUED = ("--project", "--exporter", "--env-file")
 _RUNS = ("-m", "-c")  # what Python itself runs without a file
-_BLINDING = {"isolated": "-I", "ignore_environment": "-E", "no_site": "-S"}
 _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
-# One word of Python's own flags: single letters, then perhaps one that takes the rest, or the next word.
-_FLAGS = re.compile(r"-([A-Za-z?]*?)([cmWX].*)?", re.DOTALL)
 
 
 def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -82,7 +79,7 @@ def become(options: argparse.Namespace, program: Sequence[str]) -> int:
     environment.update(_workflow(options, program))
     if program[0].startswith(_RUNS) or _is_python(program[0]):
         _warn_of_blindness(environment)
-        return _replace(sys.executable, [sys.executable, *_interpreter_flags(), *program], environment)
+        return _replace(sys.executable, [sys.executable, *interpreter_flags(), *program], environment)
     executable = shutil.which(program[0])
     if executable is not None:
         return _replace(executable, program, environment)
@@ -156,30 +153,12 @@ def _workflow(options: argparse.Namespace, program: Sequence[str]) -> dict[str, 
 
 
 def _warn_of_blindness(environment: Mapping[str, str]) -> None:
-    blinding = [flag for name, flag in _BLINDING.items() if getattr(sys.flags, name)]
+    blinding = [flag for name, flag in BLINDING.items() if getattr(sys.flags, name)]
     if blinding and read(environment).exporters:
         say(
             f"Python runs with {' '.join(blinding)}, which keeps the hook out of the program: "
             "it runs untraced. Leave the flag out, or call bttrace.enable() in the program."
         )
-
-
-def _interpreter_flags() -> list[str]:
-    """Gives the flags that Python itself was given, to be given to the program's Python."""
-    flags: list[str] = []
-    words = iter(sys.orig_argv[1:])
-    for word in words:
-        if word.startswith("--check-hash-based-pycs"):
-            flags += [word, *([next(words)] if "=" not in word else [])]
-            continue
-        found = _FLAGS.fullmatch(word)
-        if found is None or word == "-":
-            break
-        letters, valued = found.groups()
-        if valued and valued[0] in "cm":  # what Python runs, which is us
-            return [*flags, f"-{letters}"] if letters else flags
-        flags += [word, *([next(words)] if valued in ("W", "X") else [])]
-    return flags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,9 @@ from .registries import REGISTRIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
+    from typing import Any
 
     from .correlated import Correlated
     from .extensions import Extensions
@@ -35,7 +37,7 @@ class Session:
     def __init__(self, settings: config.Config, parts: Parts | None) -> None:
         self.settings = settings
         self.wiring: Wiring | None = None
-        self.carries = False
+        self.carries = _carries
         self._parts = parts
         self._extensions: Extensions | None = None
         self._locks: dict[int, LockType] = {}  # by process: a child's must not be one that its parent holds
@@ -141,6 +143,7 @@ class Session:
 
 
 _session: Session | None = None
+_carries = False  # a block was entered, maybe before there is a session
 _reason = "bttrace.enable() was not called"
 _left_behind: list[str] = []
 
@@ -169,8 +172,8 @@ def _enable(parts: Parts | None = None, **options: object) -> None:
 
 def _disable() -> None:
     """Ends the session, if there is one. See `bttrace.disable`."""
-    global _session, _reason, _left_behind
-    session, _session = _session, None
+    global _session, _carries, _reason, _left_behind
+    session, _session, _carries = _session, None, False
     if session is not None:
         _reason = "bttrace.disable() was called"
         _left_behind = _stop(session) or []
@@ -186,17 +189,32 @@ def _flush(timeout: float) -> bool:
 
 
 def _carry() -> None:
+    global _carries
+    _carries = True
     if _session is not None and not _session.carries:
         _session.carry()
 
 
-def context(session_id: object, user_id: object, tags: object, metadata: object) -> Correlated:
+def context(session_id: object, user_id: object, tags: object, metadata: Any) -> Correlated:
     """Gives a block in which what begins has a correlation. See `bttrace.context`."""
-    from .correlated import Correlated, given
+    from .correlated import Correlated, Given
 
-    return Correlated(given(session_id, user_id, tags, metadata), carry)
+    kept = _kept(metadata) if hasattr(metadata, "items") else None
+    return Correlated(Given(session_id, user_id, tags, metadata if kept is None else kept), carry)
 
 
+def _copied(metadata: Mapping[str, object]) -> dict[str, object]:
+    """Gives what is in a mapping now: the application may change it while the block lasts."""
+    from .seams.snapshots import snapshots
+
+    return snapshots(metadata)
+
+
+def _unread(_fault: Exception) -> None:
+    """Says nothing of a mapping that can't be read: the block says that it is none."""
+
+
+_kept = guarded(_copied, retires=False, theirs=_unread)
 carry = guarded(_carry)
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
@@ -204,6 +222,11 @@ _ended = guarded(Session.end)
 enable = guarded(_enable, retires=False)
 disable = guarded(_disable, retires=False)
 flush = guarded(_flush, retires=False)
+
+
+def wired() -> Wiring | None:
+    """Gives what traces in this process, once there is an SDK to be traced."""
+    return _session.wiring if _session is not None else None
 
 
 def status() -> Status:

@@ -7,8 +7,9 @@ or of the wrong type, gives no field: missing is not zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from math import nan
 
 from .classes import dataclass
 from .correlation import NOTHING, Correlation
@@ -21,10 +22,13 @@ _ALSO: Mapping[Metric, Metric] = {
     "prompt_cached_tokens": "cache_read_tokens",
     "prompt_cache_creation_tokens": "cache_creation_tokens",
 }
+_TICKS, _TICK = "_in_usd_ticks", 1e-10  # how the path of a cost in another unit ends, and that in USD
 _KIND = 100  # characters of the code of an error
 _CONTENT = ("stop", "response_format", "context_management")  # parameters that hold words of the application
 _CREATION_WHOLE: tuple[Metric, ...] = ("prompt_cache_creation_tokens", "cache_creation_tokens")
 _CREATION_SPLIT = frozenset[Metric]({"prompt_cache_creation_5m_tokens", "prompt_cache_creation_1h_tokens"})
+
+Price = Callable[[Facts, Mapping[Metric, float]], "float | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,15 @@ class Style:
     """How spans are to look.
 
     `span_names` is `turn` or `braintrust`; `capture_content` false leaves out what was
-    said; `origin` is the version of bttrace; `environment` is where it runs, if known.
+    said; `origin` is the version of bttrace; `environment` is where it runs, if known. `price` gives
+    what a call with these counts costs by a price table, if any sink is to be told.
     """
 
     span_names: str = "turn"
     capture_content: bool = True
     origin: str = ""
     environment: Json | None = None
+    price: Price | None = None
 
 
 def generation(facts: Facts, place: Place, style: Style, correlation: Correlation = NOTHING) -> Span:
@@ -56,6 +62,7 @@ def generation(facts: Facts, place: Place, style: Style, correlation: Correlatio
     said = style.capture_content
     endpoint = facts.endpoint
     model = text(facts.response.get("model")) or text(facts.request.get("model"))
+    metrics = _metrics(facts, style)
     return Span(
         row_id=place.row_id,
         span_id=place.span_id,
@@ -68,9 +75,10 @@ def generation(facts: Facts, place: Place, style: Style, correlation: Correlatio
         output=attached(_output(facts)) if said else None,
         error=_error(facts, said=said),
         metadata=correlated(_metadata(facts, model, said=said), correlation),
-        metrics=_metrics(facts, style),
+        metrics=metrics,
         context=context(facts.sdk, facts.caller, style),
         tags=correlation.tags,
+        cost=_cost(facts, metrics, style),
     )
 
 
@@ -124,7 +132,10 @@ def _metrics(facts: Facts, style: Style) -> dict[Metric, float]:
     if facts.attempts > 1:
         found["retries"] = facts.attempts - 1
     for metric, paths in facts.endpoint.usage.items():
-        counts = [_counted(metric, at(facts.response, path)) for path in paths]
+        if metric == "estimated_cost":
+            found.update(_told_cost(facts.response, paths))
+            continue
+        counts = [_counted(at(facts.response, path)) for path in paths]
         if counts[0] is not None:
             found[metric] = sum(count for count in counts if count is not None)
             if metric in _ALSO:
@@ -136,14 +147,28 @@ def _metrics(facts: Facts, style: Style) -> dict[Metric, float]:
     return found
 
 
-def _counted(metric: Metric, value: object) -> float | None:
-    """Gives a count as an integer, because Braintrust refuses rows with others; a cost as it is."""
+def _counted(value: object) -> int | None:
+    """Gives a count as an integer, because Braintrust refuses rows with others."""
     found = number(value)
-    if found is None or found < 0:
+    return int(found) if found is not None and found >= 0 and found == int(found) else None
+
+
+def _told_cost(response: Json, paths: Sequence[str]) -> dict[Metric, float]:
+    """Gives what the provider says that the call cost, in USD."""
+    for path in paths:
+        cost = number(at(response, path))
+        if cost is not None and cost >= 0:
+            return {"estimated_cost": cost * _TICK if path.endswith(_TICKS) else cost}
+    return {}
+
+
+def _cost(facts: Facts, metrics: Mapping[Metric, float], style: Style) -> float | None:
+    """Gives what a call cost: as its provider says, else as computed; not a number if neither is known."""
+    if style.price is None or not (facts.endpoint.usage and facts.response):
         return None
-    if metric == "estimated_cost":
-        return found
-    return int(found) if found == int(found) else None
+    told = metrics.get("estimated_cost")
+    found = style.price(facts, metrics) if told is None else told
+    return nan if found is None else found
 
 
 def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:

@@ -104,7 +104,7 @@ class _MemorySink:
 
     def write(self, span: Span, _parent: object | None) -> None:
         with self._lock:
-            self._rows.append(span.row())
+            self._rows.append(span.priced_row())
 
     def rows(self) -> list[Json]:
         with self._lock:

@@ -7,6 +7,7 @@ token, tokens, cost, errors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import floor, log10
 
 from .media import contents
 from .model import Json
@@ -127,7 +128,7 @@ def _figures(row: Json) -> Iterator[str]:
         yield ", ".join(told)
     cost = number(counts.get("estimated_cost"))
     if cost is not None:
-        yield f"${cost:.4f}"
+        yield _dollars(cost)
     retries = number(metrics.get("retries"))
     if retries:
         yield f"{retries} {'retry' if retries == 1 else 'retries'}"
@@ -162,6 +163,14 @@ def _size(size: float) -> str:
             return f"{size:.3g} {unit}" if unit != "B" else f"{size} B"
         size /= _KILO
     return f"{size:,.3g} GB"
+
+
+def _dollars(cost: float) -> str:
+    """Gives a cost to a hundredth of a cent; of one that is less, the first two digits."""
+    if not cost:
+        return "$0"
+    digits = max(4, 1 - floor(log10(abs(cost))))
+    return f"${cost:.{digits}f}" if digits == 4 else f"${cost:.{digits}f}".rstrip("0")  # noqa: PLR2004
 
 
 def _start(row: Json) -> float:

@@ -105,7 +105,7 @@ class Trees:
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
         own = self._turns.is_compacting(key)
-        outcome = Outcome(answer, _failure(facts, answer), usage, did if own else ())
+        outcome = Outcome(answer, _failure(facts, answer), usage, did if own else (), span.cost)
         self._turns.end(key, span.metrics["end"], outcome)
         self._spans.append((span, adopter))
         within = Within(

@@ -38,7 +38,7 @@ from .seams.discovery import Discovery
 from .seams.executions import Executions
 from .seams.servers import MODULE, Servers
 from .seams.stainless import Seam
-from .shape import Style
+from .shape import Price, Style
 from .sinks.neighbours import Tracers
 
 if TYPE_CHECKING:
@@ -72,7 +72,13 @@ class Wiring:
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
             _show_at_exit(sinks)
-        style = Style(settings.span_names, settings.capture_content, __version__, _environment(settings))
+        style = Style(
+            settings.span_names,
+            settings.capture_content,
+            __version__,
+            _environment(settings),
+            _price(settings, sinks),
+        )
         self.sampling = _sampling(settings)
         self.recorder = Recorder(
             sinks,
@@ -259,6 +265,15 @@ def _sinks(settings: Config) -> list[Sink]:
 
             sinks.append(BraintrustSink(settings))
     return sinks
+
+
+def _price(settings: Config, sinks: Sequence[Sink]) -> Price | None:
+    """Gives what puts prices on calls, unless all is told to Braintrust alone, which does so itself."""
+    if not settings.prices or all(sink.name == "braintrust" for sink in sinks):
+        return None
+    from .prices import Prices
+
+    return Prices().cost
 
 
 def _nesting(settings: Config, sinks: Sequence[Sink], sampling: Sampling | None) -> Nesting | None:

@@ -38,6 +38,10 @@ class Writing:
         self._screens = tuple(screens)
         self._clock = clock
 
+    def watch(self, screen: Screen) -> None:
+        """Takes a further screen."""
+        self._screens += (screen,)
+
     def prepare(self) -> None:
         """Lets the sinks get ready."""
         for sink in self.sinks:

@@ -2,12 +2,15 @@
 
 Owns how much of it is copied on the application's thread: data as JSON has them, so that a
 list which is changed later is told as it was, and not more of them than takes a few
-microseconds. Anything else is kept by reference, and described by the writer.
+microseconds. Anything else is kept by reference, and described by the writer. Light: a process that
+is never traced may use it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MOST = 100  # values that are copied
 _MOST_YIELDED = 1000  # items of a generator that are kept

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from ..config import Config
 from ..model import Json
 from ..values import json_object, objects, text
-from .transport import Answer, Misaddressed, Transport, Unavailable, host
+from .transport import Answer, Misaddressed, Transport, Unavailable, Why, host
 
 _GOOD = range(200, 300)
 _UNKNOWN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
@@ -27,6 +27,7 @@ _UNSUITABLE = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+_MOST_PROJECTS = 1_000  # of which the names are asked for
 _LONGEST = 300.0  # seconds that an answer can put off the next request
 _AZURE = ".blob.core.windows.net"  # its address does not tell it what is put there
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
@@ -34,6 +35,10 @@ _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MAN
 
 class Refused(Exception):
     """The API will not take anything from us as we are set up; the message says why and what to do."""
+
+    def __init__(self, message: str, why: Why = "wrong-url") -> None:
+        super().__init__(message)
+        self.why: Why = why
 
 
 class Unsuitable(Exception):
@@ -51,7 +56,7 @@ class BraintrustApi:
         self._config = config
         self._api_url = config.api_url
         self.project_id = config.project_id  # `None` until it is looked up
-        self._org: Json | None = None
+        self._orgs: list[Json] | None = None
         self._transport = Transport()
 
     def prepare(self, deadline: float) -> None:
@@ -106,31 +111,36 @@ class BraintrustApi:
         self._transport.close()
 
     def _attachment(self, path: str, said: Json, deadline: float) -> Json:
-        identity = self._organisation(deadline).get("id")
+        identity = self.organisation(deadline).get("id")
         body = json.dumps({**said, "org_id": text(identity) or ""}).encode()
         return self._request("POST", self._api(deadline), path, deadline, body)
 
     def _api(self, deadline: float) -> str:
         if self._api_url is None:
-            told = text(self._organisation(deadline).get("api_url")) or "https://api.braintrust.dev"
+            told = text(self.organisation(deadline).get("api_url")) or "https://api.braintrust.dev"
             self._api_url = told.rstrip("/")
         return self._api_url
 
-    def _organisation(self, deadline: float) -> Json:
-        """Gives what the login says of the organisation."""
-        if self._org is None:
-            self._org = self._login(deadline)
-        return self._org
+    def organisations(self, deadline: float) -> list[Json]:
+        """Gives what the login says of each organisation of the key."""
+        if self._orgs is None:
+            app = self._config.app_url
+            told = self._request("POST", app, "/api/apikey/login", deadline, b"{}").get("org_info")
+            if not isinstance(told, list):
+                raise Refused(f"{host(app)} does not speak Braintrust's API: check BRAINTRUST_APP_URL.")
+            self._orgs = list(objects(told))
+        return self._orgs
 
-    def _login(self, deadline: float) -> Json:
-        answer = self._request("POST", self._config.app_url, "/api/apikey/login", deadline, b"{}")
-        organisations = list(objects(answer.get("org_info")))
+    def organisation(self, deadline: float) -> Json:
+        """Gives what the login says of the organisation that is meant."""
+        organisations = self.organisations(deadline)
         wanted = self._config.org_name
         named = [org for org in organisations if wanted is None or org.get("name") == wanted]
         if not named:
             known = ", ".join(repr(org.get("name")) for org in organisations) or "none"
             raise Refused(
-                f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key; it has: {known}."
+                f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key; it has: {known}.",
+                "unknown-organisation",
             )
         return named[0]
 
@@ -141,18 +151,39 @@ class BraintrustApi:
         return self.project_id
 
     def _project_by_name(self, deadline: float) -> str:
-        name, org = self._config.project, self._config.org_name
-        owner = {"org_name": org} if org else {}
-        query = urlencode({"project_name": name, **owner})
-        found = self._request("GET", self._api(deadline), f"/v1/project?{query}", deadline)
-        project = next(objects(found.get("objects")), None)
-        if project is None:
-            body = json.dumps({"name": name, **owner}).encode()
-            project = self._request("POST", self._api(deadline), "/v1/project", deadline, body)
+        project = self.known_project(deadline) or self.made_project(deadline)
         identity = text(project.get("id"))
         if identity is None:
-            raise Unavailable(f"{self._api_url} gave no id for project {name!r}")
+            raise Unavailable(f"{self._api_url} gave no id for project {self._config.project!r}")
         return identity
+
+    def known_project(self, deadline: float) -> Json | None:
+        """Gives the project, by its id or name; `None` if none has that name."""
+        if self._config.project_id:
+            path = f"/v1/project/{quote(self._config.project_id, safe='')}"
+            return self._request("GET", self._api(deadline), path, deadline)
+        return next(iter(self._projects({"project_name": self._config.project}, deadline)), None)
+
+    def made_project(self, deadline: float) -> Json:
+        """Makes the project of that name, or gives the one that there is."""
+        body = json.dumps({"name": self._config.project, **self._owner()}).encode()
+        return self._request("POST", self._api(deadline), "/v1/project", deadline, body)
+
+    def project_names(self, deadline: float) -> list[str]:
+        """Gives the names of the projects that the key can see, as far as one answer holds them."""
+        found = self._projects({"limit": _MOST_PROJECTS}, deadline)
+        return [name for project in found if (name := text(project.get("name")))]
+
+    def _projects(self, wanted: Mapping[str, object], deadline: float) -> list[Json]:
+        path = f"/v1/project?{urlencode({**wanted, **self._owner()})}"
+        found = self._request("GET", self._api(deadline), path, deadline).get("objects")
+        if not isinstance(found, list):
+            raise Refused(f"{self._api_url} does not speak Braintrust's API: check BRAINTRUST_API_URL.")
+        return list(objects(found))
+
+    def _owner(self) -> dict[str, str]:
+        org = self._config.org_name
+        return {"org_name": org} if org else {}
 
     def _request(self, method: str, base: str, path: str, deadline: float, body: bytes | None = None) -> Json:
         headers = {"Authorization": f"Bearer {self._config.api_key}", "Content-Type": "application/json"}
@@ -174,23 +205,36 @@ class BraintrustApi:
         if status == HTTPStatus.UNAUTHORIZED:
             return Refused(
                 f"{where} does not accept the key in BRAINTRUST_API_KEY (401): "
-                "check it, or make one in the organisation's settings at Braintrust."
+                "check it, or make one in the organisation's settings at Braintrust.",
+                "wrong-key",
             )
-        if insert and own.project_id and status in _UNKNOWN:
+        by_id = path.startswith("/v1/project/")  # where an id that is no UUID is a bad request
+        if own.project_id and (
+            ((insert or by_id) and status in _UNKNOWN) or (by_id and status in _UNSUITABLE)
+        ):
             return Refused(
                 f"{where} knows no project BRAINTRUST_PROJECT_ID={own.project_id!r} for this key ({status}): "
-                "check the id, or set BRAINTRUST_PROJECT_NAME instead."
+                "check the id, or set BRAINTRUST_PROJECT_NAME instead.",
+                "unknown-project-id",
             )
         if insert and status == HTTPStatus.NOT_FOUND:
             self.project_id = None  # it was deleted since; the next try finds or makes it again
             return Unavailable(f"{where} no longer has project {own.project!r} (404)")
         if status == HTTPStatus.FORBIDDEN:
-            return Refused(f"{where} does not let this key write to project {own.project!r} (403): {said}")
+            refused = f"{where} does not let this key write to project {own.project!r} (403): {said}"
+            return Refused(refused, "forbidden")
         if (insert or path.startswith("/attachment")) and status in _UNSUITABLE:
             refused = f"{where} refused {'rows' if insert else 'an attachment'} ({status}): {said}"
             return Unsuitable(refused, too_large=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if _passing(status):
-            return Unavailable(f"{where} answers {status}", _seconds(answer))
+            busy = status == HTTPStatus.TOO_MANY_REQUESTS
+            return Unavailable(
+                f"{where} answers {status}",
+                _seconds(answer),
+                "too-many-requests" if busy else "platform-error",
+            )
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return Refused(f"the proxy on the way to {where} wants to be logged in to (407).", "bad-proxy")
         asked = path.partition("?")[0]
         return Refused(f"{where} answers {status} to {asked}: check BRAINTRUST_API_URL. {said}".strip())
 

@@ -27,6 +27,7 @@ from .tally import Tally
 from .waiting import Waiting
 
 if TYPE_CHECKING:
+    from .transport import Why
     from .uploads import Uploads
 
 _ROW_BYTES = 5 * 2**20  # one such row in a request is less than braintrust 0.47 (`logger.py`) sends at most
@@ -71,6 +72,11 @@ class BraintrustSink:
     def project(self) -> Json:
         """Gives the project that rows go to: `project_id` and `project_name`, as far as they are known."""
         return self._delivery.project
+
+    @property
+    def trouble(self) -> tuple[str, Why | None]:
+        """Gives what the last failure was, for people and for programs; blank if all is well since."""
+        return self._delivery.trouble, self._delivery.why
 
     def prepare(self) -> None:
         """Lets the project be found before there is a row for it."""

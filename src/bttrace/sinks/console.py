@@ -31,7 +31,7 @@ class ConsoleSink:
 
     def _print(self, span: Span) -> None:
         out = sys.stderr
-        if out is not None and write("".join(f"{line}\n" for line in printed([span.row()], out))):
+        if out is not None and write("".join(f"{line}\n" for line in printed([span.priced_row()], out))):
             self._printed += 1
         else:
             self._lost += 1

@@ -26,7 +26,8 @@ from .spool import Spool
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from .api import BraintrustApi, Unsuitable
+    from .api import BraintrustApi, Refused, Unsuitable
+    from .transport import Unavailable, Why
 
 _CUT_BYTES = 2**16  # of a row that was too large nevertheless
 _BATCH_ROWS = 1_000
@@ -45,6 +46,7 @@ class Delivery:
     ) -> None:
         self.refused = False
         self.trouble = ""  # what the last failure was, unless all is well since
+        self.why: Why | None = None  # the same, for programs
         self._config = config
         self._waiting = waiting
         self._spool = spool
@@ -152,7 +154,7 @@ class Delivery:
         except Unavailable as fault:
             self._put_off(fault, backoff)
         except Refused as fault:
-            self._refuse(str(fault))
+            self._refuse(fault)
         finally:
             self._waiting.returned()
             if self._closed:
@@ -197,7 +199,7 @@ class Delivery:
     def _settle(self, load: Load, batch: list[Row], confirmed: int) -> None:
         self._inserts += 1
         self._batch_rows = _BATCH_ROWS
-        self.trouble = ""
+        self.trouble, self.why = "", None
         self._take(load, batch[:confirmed], sent=True)
         self._take(load, batch[confirmed:], sent=False)
 
@@ -240,12 +242,12 @@ class Delivery:
             return False
         load.postpone(row)
         if sum(inserts == before for inserts in self._doubted.values()) >= len(load):
-            raise Unavailable(str(fault))
+            raise Unavailable(str(fault), why="rejected")
         return True
 
-    def _put_off(self, fault: Exception, backoff: Backoff) -> None:
-        self.trouble = str(fault)
-        backoff.failed(getattr(fault, "retry_after", None))
+    def _put_off(self, fault: Unavailable, backoff: Backoff) -> None:
+        self.trouble, self.why = str(fault), fault.why
+        backoff.failed(fault.retry_after)
         if backoff.failures > 1 and not self._courier.is_ending:
             self.say_waiting()
             if self._spool.is_on and not (self._spool.is_first or self._courier.is_hurried):
@@ -268,11 +270,11 @@ class Delivery:
             about=trouble,
         )
 
-    def _refuse(self, message: str) -> None:
+    def _refuse(self, fault: Refused) -> None:
         self.refused = True
-        self.trouble = message
+        self.trouble, self.why = str(fault), fault.why
         self._estate.close()
         self._then()
         kept = f"; until then spans are kept in {self._spool.folder}" if self._spool.is_on else ""
-        say_once(f"{message} Nothing is sent to Braintrust until the program is started again{kept}.")
+        say_once(f"{fault} Nothing is sent to Braintrust until the program is started again{kept}.")
         self._parted.set()

@@ -46,7 +46,7 @@ class JournalSink:
             self._lost += 1
             return
         try:
-            os.write(self._file, line(span.row(), self._reference) + b"\n")
+            os.write(self._file, line(span.priced_row(), self._reference) + b"\n")
             self._kept += not span.merges
         except OSError as fault:
             self._lost += 1

@@ -6,6 +6,10 @@ what is sent, nor of what an answer means. A deadline is seconds of `time.monoto
 urllib3 bounds each reading from a socket, not their sum: a host that sends a byte every
 second would hold a thread for hours. So connections of ours take a timeout as that of
 everything it is for: of connecting with the TLS handshake, and of a whole answer.
+
+Where gevent has patched, it resolves a name on a pool of threads (26.9, `_socketcommon.py`
+and `threadpool.py`), which at the exit it can neither import nor start. So addresses are
+looked up and connected to as Python itself does it.
 """
 
 from __future__ import annotations
@@ -15,16 +19,19 @@ import http.client
 import io
 import logging
 import socket
+import ssl
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 
 from ..classes import dataclass
+from ..native import is_patched, original
 from ..worker import is_ours
 
 if TYPE_CHECKING:
@@ -33,15 +40,40 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT = 5.0  # of connecting, and of handing a block of a body to the network
 _READ_TIMEOUT = 20.0  # of a whole answer
 _LEAST = 0.001  # a socket takes 0 for "do not wait", and less for a mistake
+Why = Literal[
+    "bad-certificate",
+    "bad-proxy",
+    "connection-refused",
+    "forbidden",
+    "no-answer",
+    "platform-error",
+    "rejected",
+    "too-many-requests",
+    "unknown-host",
+    "unknown-organisation",
+    "unknown-project-id",
+    "unreachable",
+    "wrong-key",
+    "wrong-url",
+]
+"""Why something was not delivered, for programs; messages are for people."""
+_WHYS: tuple[tuple[tuple[type[BaseException], ...], Why], ...] = (  # the first that fits, of all causes
+    ((urllib3.exceptions.ProxyError,), "bad-proxy"),
+    ((ssl.SSLError, urllib3.exceptions.SSLError), "bad-certificate"),
+    ((socket.gaierror,), "unknown-host"),
+    ((ConnectionRefusedError,), "connection-refused"),
+    ((TimeoutError, urllib3.exceptions.TimeoutError), "no-answer"),
+)
 _LOGGERS = ("connectionpool", "connection", "response", "poolmanager", "util.retry")
 
 
 class Unavailable(Exception):
     """There is no answer now, or one that asks to try later. `retry_after` is seconds, if it said."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, why: Why = "platform-error") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.why: Why = why
 
 
 class Misaddressed(Exception):
@@ -108,14 +140,34 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         began = time.monotonic()
-        made = super()._new_conn()
+        made = self._native() if is_patched(socket, "getaddrinfo") else super()._new_conn()
         if self.timeout is not None:
             made.settimeout(max(self.timeout - (time.monotonic() - began), _LEAST))
         return made
 
+    def _native(self) -> socket.socket:
+        fault: OSError | None = None
+        try:
+            found = original(socket, "getaddrinfo")(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            for family, kind, protocol, _, address in found:
+                made: socket.socket = original(socket, "socket")(family, kind, protocol)
+                try:
+                    for option in self.socket_options or ():
+                        made.setsockopt(*option)
+                    made.settimeout(self.timeout)
+                    made.connect(address)
+                except OSError as refused:
+                    made.close()
+                    fault = refused
+                else:
+                    return made
+        except OSError as unknown:
+            fault = unknown
+        raise NewConnectionError(self, str(fault)) from fault
+
     def connect(self) -> None:
         super().connect()
-        if isinstance(self.sock, socket.socket):
+        if self.sock is not None:
             self.sock.settimeout(self.timeout)
 
 
@@ -173,7 +225,7 @@ class Transport:
         except urllib3.exceptions.LocationValueError:
             raise Misaddressed(url) from None
         except urllib3.exceptions.HTTPError as fault:
-            raise Unavailable(f"{host(url)} can't be reached ({_reason(fault)})") from None
+            raise Unavailable(f"{host(url)} can't be reached ({_reason(fault)})", why=_why(fault)) from None
 
     def close(self) -> None:
         """Closes all connections."""
@@ -205,3 +257,19 @@ def _reason(fault: Exception) -> str:
     inner: BaseException = getattr(fault, "reason", None) or fault
     cause = inner.__cause__ or inner
     return getattr(cause, "strerror", None) or type(inner).__name__
+
+
+def _why(fault: BaseException) -> Why:
+    causes = list(_causes(fault))
+    found = (why for kinds, why in _WHYS if any(isinstance(cause, kinds) for cause in causes))
+    return next(found, "unreachable")
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """Yields a failure, what urllib3 says was behind it, and what it was raised for."""
+    found: list[object] = [fault]
+    for cause in found:
+        if isinstance(cause, BaseException):
+            yield cause
+            told = (getattr(cause, name, None) for name in ("reason", "original_error"))
+            found += [one for one in (*told, cause.__cause__, cause.__context__) if one not in found]

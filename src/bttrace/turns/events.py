@@ -32,12 +32,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
-    """How a call ended. `usage` are the tokens that its span counts; `compactions` were all that it did."""
+    """How a call ended. `usage` and `cost` are its span's; `compactions` were all that it did."""
 
     answer: Answer
     failure: Failure | None = None
     usage: Mapping[Metric, float] = field(default_factory=dict)
     compactions: tuple[Compaction, ...] = ()
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -156,9 +156,10 @@ class Turn:
         """Notes that something happened."""
         self.touched = max(self.touched, at)
 
-    def spend(self, usage: Mapping[Metric, float]) -> None:
+    def spend(self, usage: Mapping[Metric, float], cost: float | None) -> None:
         """Adds what a call used to the turn's sums."""
         add(self.usage, usage)
+        self.step.pay(cost)
 
 
 def add(sums: dict[Metric, float], usage: Mapping[Metric, float]) -> None:

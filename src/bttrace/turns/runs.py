@@ -52,9 +52,9 @@ class Runs:
             place, adopter = self._places.beneath(act)
         name = f"tool.call ({run.name})" if run.kind == "tool" else f"{run.kind}:{run.name}"
         step = Step(place, run.kind, name, at, adopter, input=run.arguments, caller=origin.caller)
-        if run.kind != "tool":
+        if run.kind != "tool" or not place.parents:
             step.correlation = origin.correlation
-        else:
+        if run.kind == "tool":
             step.metadata = {"tool_name": run.name, "tool_call_id": run.call_id, "timing": "observed"}
         if pending is not None:
             step.input = pending.asking.arguments
@@ -97,17 +97,18 @@ class Runs:
             del self._ended[next(iter(self._ended))]
         return run, execution
 
-    def spend(self, within: object, usage: Mapping[Metric, float]) -> None:
+    def spend(self, within: object, usage: Mapping[Metric, float], cost: float | None) -> None:
         """Adds what a call used to the sums of the workflows and tasks that it was made in.
 
         One that was written as ended is not written again: what it was given and gave is let go of.
         """
-        execution = self._known(within) if usage else None
+        execution = self._known(within) if usage or cost is not None else None
         while execution is not None:
             step = execution.step
             if step is not None and step.kind != "tool":
                 add(execution.usage, usage)
-                step.metadata["usage"] = dict(execution.usage)
+                step.metadata["usage"] = dict(execution.usage) or None
+                step.pay(cost)
                 if step.ended is not None and not step.is_sent:
                     self._places.note(step)
             execution = self._known(execution.origin.within)
@@ -137,6 +138,7 @@ class Runs:
             return self._places.beneath(execution.step)
         if execution.task is None:
             execution.task = self._delegated(execution.step, at, prompt)
+            execution.task.correlation = origin.correlation
         return self._places.beneath(execution.task)
 
     def _delegated(self, tool: Step, at: float, prompt: object) -> Step:

@@ -50,6 +50,7 @@ class Step:
 
     `said` tells that input and output are content, which may not be recorded. `adopter` is the
     application's own span in which the whole trace hangs, if any; `correlation` is told of with it.
+    `cost` is the sum of what its calls cost, as a span has it.
     """
 
     place: Place
@@ -64,8 +65,14 @@ class Step:
     metadata: Json = field(default_factory=dict)
     caller: Caller | None = None
     correlation: Correlation = NOTHING
+    cost: float | None = None
     origin: str = "turns"
     is_sent: bool = False
+
+    def pay(self, cost: float | None) -> None:
+        """Adds what a call cost to the sum; with one that is not known, no sum is."""
+        if cost is not None:
+            self.cost = cost + (self.cost or 0)
 
     def sent(self) -> None:
         """Takes it that the step was written; of one that has ended, content is not kept any longer.
@@ -103,6 +110,7 @@ class Step:
             context=context(self.origin, self.caller, style),
             tags=self.correlation.tags,
             merges=self.is_sent,
+            cost=self.cost,
         )
 
 

@@ -133,13 +133,13 @@ class Turns:
         generation = self._running.pop(key, None)
         if generation is None:
             return
-        self._runs.spend(generation.within, outcome.usage)
+        self._runs.spend(generation.within, outcome.usage, outcome.cost)
         if generation.compaction is not None:
             self._compacted(generation.compaction, at, outcome)
         if generation.turn is None or generation.iteration is None:
             return
         turn, iteration = generation.turn, generation.iteration
-        turn.spend(outcome.usage)
+        turn.spend(outcome.usage, outcome.cost)
         self._memory.touched(turn, at)
         iteration.take(answer, outcome.failure)
         if outcome.failure is None and iteration.is_last and not answer.asks:
@@ -251,11 +251,15 @@ class Turns:
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
         turn.weight += weight(turn.prompt)
         turn.within = origin.within
-        turn.session = self._memory.session(asked) or origin.correlation.session_id or place.root_span_id
+        turn.session = self._session(asked, origin) or place.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
         self._places.note(step)
         return turn
+
+    def _session(self, asked: Asked, origin: Origin) -> str | None:
+        """Gives the session of what is asked: what is said of it counts more than what is found out."""
+        return asked.session or origin.correlation.session_id or self._memory.session(asked)
 
     def _iterated(self, turn: Turn, at: float, asked: Asked) -> Iteration:
         number = len(turn.iterations) + 1
@@ -291,8 +295,9 @@ class Turns:
         else:
             place, adopter = self._runs.place(origin, at, None)
         step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
-        known = self._memory.session(asked) or origin.correlation.session_id
-        step.metadata["session_id"] = known if turn is None else turn.session
+        if not place.parents:
+            step.correlation = origin.correlation
+        step.metadata["session_id"] = self._session(asked, origin) if turn is None else turn.session
         self._places.note(step)
         place, adopter = self._places.beneath(step)
         return _Generation(None, None, place, adopter, origin.within, compaction=step)

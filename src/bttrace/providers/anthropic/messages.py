@@ -15,6 +15,7 @@ from ..conversations.compactions import compactions
 from ..conversations.messages import MessagesConversation
 from ..conversations.served_blocks import moment
 from ..text import Text, continue_text
+from .terms import message_terms
 
 # delta type -> its field, and the content block's field that it continues
 _PIECES = {
@@ -176,7 +177,9 @@ MESSAGES = Endpoint(
         "prompt_cache_creation_5m_tokens": ("usage.cache_creation.ephemeral_5m_input_tokens",),
         "prompt_cache_creation_1h_tokens": ("usage.cache_creation.ephemeral_1h_input_tokens",),
         "completion_reasoning_tokens": ("usage.output_tokens_details.thinking_tokens",),
+        "estimated_cost": ("usage.cost",),
     },
+    terms=message_terms,
     parameters={
         "temperature": ("temperature",),
         "top_p": ("top_p",),

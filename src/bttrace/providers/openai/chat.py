@@ -11,6 +11,7 @@ from ...model import Endpoint, Json
 from ...values import at, field, items, members, objects, plain, position, text
 from ..conversations.chat import ChatConversation
 from .deltas import Parts
+from .terms import COST, chat_terms
 
 _GENERATED = (
     "content",
@@ -140,8 +141,9 @@ CHAT = Endpoint(
         "completion_reasoning_tokens": ("usage.completion_tokens_details.reasoning_tokens",),
         "completion_audio_tokens": ("usage.completion_tokens_details.audio_tokens",),
         "completion_image_tokens": ("usage.completion_tokens_details.image_tokens",),
-        "estimated_cost": ("usage.cost",),
+        "estimated_cost": COST,
     },
+    terms=chat_terms,
     parameters={
         "temperature": ("temperature",),
         "top_p": ("top_p",),

@@ -10,6 +10,7 @@ from ...model import Endpoint, Json
 from ...values import field, items, members, plain, position
 from ..text import Text
 from .chat import CHAT, finish_reason
+from .terms import chat_terms
 
 
 def is_first_token(chunk: object) -> bool:
@@ -76,6 +77,7 @@ COMPLETIONS = Endpoint(
     input=lambda request: request.get("prompt"),
     output=("choices",),
     usage=CHAT.usage,
+    terms=chat_terms,
     parameters={
         "temperature": ("temperature",),
         "top_p": ("top_p",),

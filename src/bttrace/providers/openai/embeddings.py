@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from ...base64_text import decoded
 from ...model import Endpoint, Json
+from ...terms import tokens_alone
 from ...values import items, objects
+from .terms import COST
 
 _BYTES = 4  # of a number
 
@@ -35,8 +37,9 @@ EMBEDDINGS = Endpoint(
     usage={
         "prompt_tokens": ("usage.prompt_tokens",),
         "tokens": ("usage.total_tokens",),
-        "estimated_cost": ("usage.cost",),
+        "estimated_cost": COST,
     },
+    terms=tokens_alone,
     parameters={"user_id": ("user",)},
 )
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from ...model import Endpoint, Json
 from ...values import field, members, plain, text
 from .rules import given
+from .terms import COST
 
 _NOT_IN_RESPONSE = frozenset({"b64_json", "created_at", "partial_image_index", "type"})
 
@@ -66,6 +67,7 @@ GENERATIONS = Endpoint(
         "completion_tokens": ("usage.output_tokens",),
         "tokens": ("usage.total_tokens",),
         "completion_image_tokens": ("usage.output_tokens_details.image_tokens",),
+        "estimated_cost": COST,
     },
     parameters={
         "response_format": ("response_format",),

@@ -20,6 +20,7 @@ from ..conversations.realtime import RealtimeConversation
 from ..conversations.served_items import moment
 from .response_events import ResponseFold, is_first_token
 from .responses import RESPONSES, chat_tool_choice, chat_tools, with_instructions
+from .terms import realtime_terms
 
 _ITEMS = 100  # of a conversation that are kept, the latest
 _SIZE = 2**20  # characters of JSON that the items of a conversation may come to
@@ -173,6 +174,7 @@ REALTIME = Endpoint(
         "prompt_audio_tokens": ("usage.input_token_details.audio_tokens",),
         "completion_audio_tokens": ("usage.output_token_details.audio_tokens",),
     },
+    terms=realtime_terms,
     parameters={
         "temperature": ("temperature",),
         "max_tokens": ("max_output_tokens", "max_response_output_tokens"),

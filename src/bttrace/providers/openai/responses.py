@@ -15,6 +15,7 @@ from ..conversations.compacted_items import CompactConversation, compacted, comp
 from ..conversations.responses import ResponsesConversation
 from ..conversations.served_items import moment
 from .response_events import ResponseFold, is_first_text, is_first_token
+from .terms import COST, response_terms
 
 _FUNCTION = ("name", "description", "parameters", "strict")
 
@@ -81,7 +82,8 @@ RESPONSES = Endpoint(
     chunk_model="openai.types.responses.ResponseStreamEvent",
     input=with_instructions,
     output=("output",),
-    usage={**USAGE, "estimated_cost": ("usage.cost",)},
+    usage={**USAGE, "estimated_cost": COST},
+    terms=response_terms,
     parameters={
         "temperature": ("temperature",),
         "top_p": ("top_p",),
@@ -138,6 +140,7 @@ COMPACTED = Endpoint(
     input=with_instructions,
     output=("output",),
     usage=USAGE,
+    terms=response_terms,
     parameters={"service_tier": ("service_tier",), "session_id": ("prompt_cache_key",)},
     details={"response_id": "id"},
     conversation=CompactConversation(),

@@ -1,0 +1,186 @@
+"""What Braintrust says of the key, the organisation and the project, asked as delivery asks it.
+
+Each question has a thread, so that nobody waits for a host that does not answer, or for its name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ..config import Config, nearest_env_file
+from ..guard import guarded
+from ..model import Json
+from ..sinks.api import BraintrustApi, Refused
+from ..sinks.transport import Unavailable, host
+from ..values import text
+from .findings import Finding, found, well
+from .trials import Heard
+
+T = TypeVar("T")
+
+_NEAR = 3  # names that are shown
+_ALIKE = 0.5  # as difflib has it
+_SHOWN = 4  # characters of a key, of one that is much longer
+_LONG = 20
+_OF_THE_PROJECT = ("forbidden", "rejected", "unknown-project-id")
+
+
+class _Question(Generic[T]):
+    """Something that is asked on a thread. `is_settled` once there is an `answer` or a `fault`."""
+
+    def __init__(self, ask: Callable[[], T], heard: Heard) -> None:
+        self.answer: T | None = None
+        self.fault: Exception | None = None
+        self.settled = threading.Event()
+        self._ask = ask
+        self._heard = heard
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        self.answer = guarded(self._ask, retires=False, theirs=self._failed)()
+        self.settled.set()
+        self._heard.put(self)
+
+    def _failed(self, fault: Exception) -> None:
+        self.fault = fault
+
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        """Gives a code and a sentence, if there is no answer."""
+        fault = self.fault
+        if fault is None:
+            return None if self.settled.is_set() else ("no-answer", "there is no answer in time")
+        code = fault.why if isinstance(fault, (Refused, Unavailable)) else "wrong-url"
+        return code, str(fault) or type(fault).__name__
+
+
+class Account:
+    """Asks at once, until the deadline; with `makes`, a project that is missing is made."""
+
+    def __init__(self, settings: Config, heard: Heard, deadline: float, *, makes: bool) -> None:
+        self._settings = settings
+        self._deadline = deadline
+        self._makes = makes
+        self._was_made = False
+        self._names: list[str] = []  # of other projects, where there is none of that name
+        self._api = BraintrustApi(settings)
+        self._login = _Question(lambda: self._api.organisations(deadline), heard)
+        self._project = _Question(self._asked_project, heard)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is answered that delivery depends on, or it is too late."""
+        in_time = time.monotonic() < self._deadline
+        return not in_time or (self._login.settled.is_set() and self._project.settled.is_set())
+
+    @property
+    def project(self) -> Json | None:
+        """Gives the project that spans go to, if there is one."""
+        return self._project.answer
+
+    @property
+    def organisations(self) -> list[str]:
+        """Gives the names of the key's organisations, as far as they are known."""
+        return [name for org in self._login.answer or () if (name := text(org.get("name")))]
+
+    def link(self, row: str) -> str | None:
+        """Gives the address of a row, as braintrust 0.47 (`logger.py`, `permalink`) forms it."""
+        from urllib.parse import quote, urlencode
+
+        name = self._organisation()
+        identity = text((self.project or {}).get("id")) or self._settings.project_id
+        if name is None or identity is None:
+            return None
+        query = urlencode({"object_type": "project_logs", "object_id": identity, "id": row})
+        return f"{self._settings.app_url}/app/{quote(name, safe='')}/object?{query}"
+
+    def _organisation(self) -> str | None:
+        """Gives the name of the organisation that the project is in."""
+        owner = (self.project or {}).get("org_id")
+        known = self._login.answer or []
+        own = [org for org in known if org.get("id") == owner] or known[:1]
+        return self._settings.org_name or next((text(org.get("name")) for org in own), None)
+
+    def _asked_project(self) -> Json | None:
+        settings, login = self._settings, self._login
+        if settings.api_url is None or settings.org_name is not None:
+            login.settled.wait(max(self._deadline - time.monotonic(), 0.0))
+            if login.answer is not None:
+                self._api.organisation(self._deadline)
+            elif settings.api_url is None:
+                return None  # nobody knows where to ask
+        project = self._api.known_project(self._deadline)
+        if project is None and self._makes:
+            project = self._api.made_project(self._deadline)
+            self._was_made = True
+        if project is None:
+            self._names = self._api.project_names(self._deadline)
+        return project
+
+    def findings(self) -> list[Finding]:
+        """Gives what is known by now."""
+        login, project = self._login.trouble, self._project.trouble
+        told = [self._login_finding(login)]
+        if login is None:
+            told += self._organisation_findings()
+        if project is None and (self._project.answer is not None or login is None):
+            told.append(self._project_finding())
+        elif project is not None and not _is_told(project, login):
+            about = "project" if project[0] in _OF_THE_PROJECT else "braintrust"
+            told.append(found(about, *project))
+        return told
+
+    def _login_finding(self, trouble: tuple[str, str] | None) -> Finding:
+        where = host(self._settings.app_url)
+        if trouble is None:
+            return well("key", f"{self._shown_key()}, accepted by {where}")
+        code, said = trouble
+        if code == "wrong-key":
+            return found("key", code, f"{self._shown_key()}: {said}")
+        if self._project.answer is not None:
+            told = f"{said}. Spans are delivered without that, but no attachments"
+            return found("braintrust", code, told, level="warning")
+        return found("braintrust", code, said)
+
+    def _organisation_findings(self) -> list[Finding]:
+        names, wanted = self.organisations, self._settings.org_name
+        told = ", ".join(map(repr, names)) or "none"
+        if wanted is not None and wanted not in names:
+            said = f"{wanted!r} is no organisation of this key; it has: {told}"
+            return [found("organisation", "unknown-organisation", said)]
+        if wanted is None and len(names) > 1:
+            said = f"the key belongs to {told}, and spans go to {self._organisation()!r}"
+            return [found("organisation", "several-organisations", said)]
+        return [well("organisation", repr(wanted or self._organisation()))]
+
+    def _project_finding(self) -> Finding:
+        settings, project = self._settings, self._project.answer
+        if project is not None:
+            made = ", made just now" if self._was_made else ""
+            by_id = f", by its id {settings.project_id}" if settings.project_id else ""
+            return well("project", f"{text(project.get('name')) or settings.project!r}{by_id}{made}")
+        lower = {name.casefold(): name for name in self._names}
+        near = difflib.get_close_matches(settings.project.casefold(), lower, _NEAR, _ALIKE)
+        told = f"near it: {', '.join(repr(lower[name]) for name in near)}" if near else "none is near it"
+        said = f"{settings.project!r} is no project yet, and the first span would make it; {told}"
+        return found("project", "no-such-project", said)
+
+    def _shown_key(self) -> str:
+        key = self._settings.api_key or ""
+        ending = f"ends in {key[-_SHOWN:]}" if len(key) >= _LONG else "hidden"
+        place = (
+            "BRAINTRUST_API_KEY" if os.environ.get("BRAINTRUST_API_KEY", "").strip() else nearest_env_file()
+        )
+        return f"{ending}, from {place}"
+
+
+def _is_told(trouble: tuple[str, str], login: tuple[str, str] | None) -> bool:
+    """Tells whether what is wrong with the project was told of the login, or the organisation."""
+    if trouble[0] == "unknown-organisation":
+        return login is None
+    return login is not None and (login == trouble or login[0] == trouble[0] == "wrong-key")

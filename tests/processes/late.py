@@ -1,0 +1,20 @@
+"""A call before gevent patches and one after it, on the connection of the first; and a fork between them, if asked for."""
+
+import os
+import sys
+
+from asking import ask
+
+ask("first")
+
+from gevent import monkey  # noqa: E402 - later than gevent's users are told to
+
+monkey.patch_all()
+
+if "fork" in sys.argv:
+    child = os.fork()
+    if not child:
+        ask("child")
+        sys.exit()
+    os.waitpid(child, 0)
+ask("second")
