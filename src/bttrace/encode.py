@@ -12,13 +12,14 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import field
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from .classes import dataclass
 from .foreign import elements, fields, member, scalar, type_name
 from .model import Attachment, Json
 
 _T = TypeVar("_T")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 Reference = Callable[[Attachment], object]
 
 _DEPTH = 128  # where parsers of JSON give up
@@ -27,6 +28,11 @@ _NUMBERS = 32  # so many numbers are looked at as one
 _CUTTABLE = ("input", "output", "metadata", "error", "tags")
 _CUT_MARK = "bytes_cut"
 _INT = (-(2**63), 2**64 - 1)
+_NAMES, _LEAVES, _INSIDE = (
+    frozenset({str}),
+    frozenset({str, float, bool, type(None)}),
+    frozenset({dict, list}),
+)
 _NAME_DEPTH = 2  # a tuple can be a name, and is told; what is in it beyond that is not
 
 
@@ -58,6 +64,51 @@ def plain(value: object, leaves: Leaves | None = None) -> object:
     return _Copy(_NODES, None, leaves or Leaves()).of(value, _DEPTH)
 
 
+def plain_text(value: object) -> str | None:
+    """Gives a value as JSON, if it is as plain as `plain` would make it; `None` otherwise, or if that is not sure.
+
+    Nearly all that is recorded was parsed from JSON, and is not worth a copy.
+    """
+    if not _is_plain(value):
+        return None
+    try:
+        found = _ENCODER.encode(value)
+        found.encode()
+    except (TypeError, ValueError, RecursionError):  # not-a-number, half of a pair, changed meanwhile
+        return None
+    return found
+
+
+def _is_plain(value: object) -> bool:
+    """Tells whether there is nothing but plain values in a value, none too deep and not too many."""
+    level: list[Any] = [value]
+    nodes = 1
+    for _ in range(_DEPTH):
+        below: list[Any] = []
+        for holder in level:
+            if type(holder) is dict:
+                if not _NAMES.issuperset(map(type, holder)):
+                    return False
+                held = list(holder.values())
+            else:
+                held = holder.copy()  # another thread may add to one that is the application's
+            nodes += len(held)
+            if nodes > _NODES // 2:
+                return False
+            if _LEAVES.issuperset(map(type, held)):
+                continue
+            for one in held:
+                kind = type(one)
+                if kind in _INSIDE:
+                    below.append(one)
+                elif kind not in _LEAVES and (kind is not int or not _INT[0] <= one <= _INT[1]):
+                    return False
+        if not below:
+            return True
+        level = below
+    return False
+
+
 def line(value: object, reference: Reference = described) -> bytes:
     """Gives a plain value as one line of JSON, in UTF-8; `reference` gives what stands for an attachment."""
 
@@ -73,6 +124,11 @@ def line(value: object, reference: Reference = described) -> bytes:
         return text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which is no character
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def joined(row: Json, content: str) -> bytes:
+    """Gives the line of a row of which a part is JSON already; neither is empty, and they share no name."""
+    return line(row)[:-1] + b"," + content[1:].encode()
 
 
 def encoded(value: object, reference: Reference = described) -> bytes:

@@ -98,7 +98,7 @@ _NAMED_IN = re.compile(
     rf"(?:{_NAMES}|key|token|sig|signature|auth|code)(?:=|[^\w]{{0,4}}\Z)", re.IGNORECASE | re.ASCII
 )
 _NAMED_BEFORE = re.compile(
-    rf"(?:{_NAMES}|bearer|basic)[^a-z0-9]{{1,12}}(?:(?:{_SCHEME}|value|b)[^a-z0-9]{{1,12}}){{0,2}}\Z",
+    rf"(?:{_NAMES}|bearer|basic)[^a-z0-9]{{1,24}}(?:(?:{_SCHEME}|value|b)[^a-z0-9]{{1,24}}){{0,2}}\Z",
     re.IGNORECASE,
 )
 _STEMS = ("key", "token", "secret", "authori", "credential", "cookie", "pass", "pwd", "bearer", "basic")
@@ -128,7 +128,10 @@ _Found = tuple[int, int, str]
 
 
 def suspected(text: str, known: Mapping[str, str] = _NONE) -> bool:
-    """Tells whether a text, or several joined by newlines, may hold a secret; `known` are values by name."""
+    """Tells whether a text may hold a secret; `known` are values by name.
+
+    It may be several texts: joined by newlines, or the JSON of what they stand in.
+    """
     return (
         any(value in text for value in known)
         or ("://" in text and "@" in text)
