@@ -65,15 +65,17 @@ def _first(names: Sequence[str], defaults: Mapping[str, object]) -> Callable[...
     """Gives what makes the first object of a class, and then is gone."""
 
     def first(self: Any, *values: object, **named: object) -> None:
-        type(self).__init__ = init = _init(names, defaults)
+        cls = type(self)
+        cls.__init__ = init = _init(cls, names, defaults)
         init(self, *values, **named)
 
     return first
 
 
-def _init(names: Sequence[str], defaults: Mapping[str, object]) -> Callable[..., None]:
+def _init(cls: Any, names: Sequence[str], defaults: Mapping[str, object]) -> Callable[..., None]:
     """Gives the method that takes a class's fields."""
-    scope: dict[str, Any] = {"set_field": object.__setattr__}
+    is_open = cls.__setattr__ is object.__setattr__
+    scope: dict[str, Any] = {}
     head, body = ["self"], []
     for name in names:
         default, value = defaults.get(name, MISSING), name
@@ -84,7 +86,8 @@ def _init(names: Sequence[str], defaults: Mapping[str, object]) -> Callable[...,
                 value = f"made_{name}() if {name} is default_{name} else {name}"
         scope[f"default_{name}"] = default
         head.append(name if default is MISSING else f"{name}=default_{name}")
-        body.append(f" set_field(self, {name!r}, {value})")
+        scope[f"set_{name}"] = vars(cls)[name].__set__  # which takes half as long as `object.__setattr__`
+        body.append(f" self.{name} = {value}" if is_open else f" set_{name}(self, {value})")
     exec(f"def __init__({', '.join(head)}):\n" + "\n".join(body), scope)  # noqa: S102 - of names of ours
     init: Callable[..., None] = scope["__init__"]
     return init

@@ -9,6 +9,7 @@ is for the rest of the way, where only attachments are left to be turned into so
 from __future__ import annotations
 
 import json
+import marshal
 import math
 from collections.abc import Callable
 from dataclasses import field
@@ -28,11 +29,10 @@ _NUMBERS = 32  # so many numbers are looked at as one
 _CUTTABLE = ("input", "output", "metadata", "error", "tags")
 _CUT_MARK = "bytes_cut"
 _INT = (-(2**63), 2**64 - 1)
-_NAMES, _LEAVES, _INSIDE = (
-    frozenset({str}),
-    frozenset({str, float, bool, type(None)}),
-    frozenset({dict, list}),
-)
+_MARSHAL = 2  # the version of its format that looks for nothing that is the same twice
+_HUGE = b"1" * 19  # digits; fewer are never too many for `_INT`
+_DIGITS = bytes(ord("1" if chr(code).isascii() and chr(code).isdigit() else " ") for code in range(256))
+_INSIDE = frozenset({dict, list, tuple})
 _NAME_DEPTH = 2  # a tuple can be a name, and is told; what is in it beyond that is not
 
 
@@ -65,48 +65,37 @@ def plain(value: object, leaves: Leaves | None = None) -> object:
 
 
 def plain_text(value: object) -> str | None:
-    """Gives a value as JSON, if it is as plain as `plain` would make it; `None` otherwise, or if that is not sure.
+    """Gives a value as JSON, if it is as plain as `plain` would make it; `None` if that is not sure.
 
-    Nearly all that is recorded was parsed from JSON, and is not worth a copy.
+    Nearly all that is recorded was parsed from JSON, and is not worth a copy. Takes a tuple for a list.
     """
-    if not _is_plain(value):
-        return None
     try:
-        found = _ENCODER.encode(value)
-        found.encode()
+        # It takes only what is of Python's own types, whose code is Python's.
+        marshal.dumps(cast("Any", value), _MARSHAL)
+        text = _ENCODER.encode(value)
+        data = text.encode()
     except (TypeError, ValueError, RecursionError):  # not-a-number, half of a pair, changed meanwhile
         return None
-    return found
+    if _HUGE in data.translate(_DIGITS) or (text.count("[") + text.count("{") > _DEPTH and _is_deep(value)):
+        return None
+    return text
 
 
-def _is_plain(value: object) -> bool:
-    """Tells whether there is nothing but plain values in a value, none too deep and not too many."""
+def _is_deep(value: object) -> bool:
+    """Tells whether something of exact types is nested too deep, or has too much in it to find out."""
     level: list[Any] = [value]
-    nodes = 1
+    nodes = 0
     for _ in range(_DEPTH):
-        below: list[Any] = []
-        for holder in level:
-            if type(holder) is dict:
-                if not _NAMES.issuperset(map(type, holder)):
-                    return False
-                held = list(holder.values())
-            else:
-                held = holder.copy()  # another thread may add to one that is the application's
-            nodes += len(held)
-            if nodes > _NODES // 2:
-                return False
-            if _LEAVES.issuperset(map(type, held)):
-                continue
-            for one in held:
-                kind = type(one)
-                if kind in _INSIDE:
-                    below.append(one)
-                elif kind not in _LEAVES and (kind is not int or not _INT[0] <= one <= _INT[1]):
-                    return False
-        if not below:
-            return True
-        level = below
-    return False
+        level = [
+            held
+            for holder in level
+            for held in (holder.values() if type(holder) is dict else holder)
+            if type(held) in _INSIDE
+        ]
+        nodes += len(level)
+        if not level or nodes > _NODES // 2:
+            break
+    return bool(level)
 
 
 def line(value: object, reference: Reference = described) -> bytes:
@@ -128,7 +117,7 @@ def line(value: object, reference: Reference = described) -> bytes:
 
 def joined(row: Json, content: str) -> bytes:
     """Gives the line of a row of which a part is JSON already; neither is empty, and they share no name."""
-    return line(row)[:-1] + b"," + content[1:].encode()
+    return f"{_ENCODER.encode(row)[:-1]},{content[1:]}".encode()
 
 
 def encoded(value: object, reference: Reference = described) -> bytes:

@@ -284,6 +284,11 @@ class Span:
     cost: float | None = None
     content: str = ""
 
+    def with_content(self, content: str) -> Span:
+        """Gives the span itself with what it tells as JSON. For who has it first: a copy costs more."""
+        object.__setattr__(self, "content", content)
+        return self
+
     def row(self) -> Json:
         """Gives the span as a log row of Braintrust's API; absent fields are left out."""
         return {**self.placed(), **self.told()}

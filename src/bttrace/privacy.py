@@ -66,7 +66,7 @@ class Privacy:
         known = known_secrets()
         if suspected(f"{span.name}\n{told}", known):
             return _told(span, json_object(_Clean(known).of(_content(span))))
-        return replace(span, content=told)
+        return span.with_content(told)
 
 
 def _content(span: Span) -> Json:

@@ -202,7 +202,10 @@ def _is_told(text: str, before: int, start: int, end: int) -> bool:
     if ("=" in run or run.rstrip("-_").endswith(_ENDS)) and _NAMED_IN.search(text, start, end):
         return True
     around = text[before:start].lower().replace("tokens", "")
-    return any(stem in around for stem in _STEMS) and bool(_NAMED_BEFORE.search(text, before, start))
+    for stem in _STEMS:
+        if stem in around:
+            return bool(_NAMED_BEFORE.search(text, before, start))
+    return False
 
 
 def _found(text: str) -> Iterable[_Found]:
