@@ -33,6 +33,10 @@ _USAGE = {
 _HEAD = {"id": "chatcmpl-bench", "created": 1767225600, "model": "gpt-4o-mini"}
 _MESSAGE = {"role": "assistant", "content": "Mild and mostly dry, with some wind from the sea. " * 3}
 
+# What the content of a call is known by, also within a stream's.
+ASKED = (b"What is the weather in Lisbon",)
+ANSWERED = (b"Mild and mostly dry", b"w001 w002 w003")
+
 QUESTION = json.dumps({"model": "gpt-4o-mini", "messages": _TALK, "tools": _TOOLS}).encode()
 
 

@@ -1,74 +1,130 @@
 """What the end of a short program costs: from the response to its only call, to the end of its process.
 
-Owns whole processes that make one call and end, bare and with the door, a key and a Braintrust that
-is well: on loopback, where the project has to be found by its name and takes the row. The provider
-takes its time, as models do, in half of the rounds.
+Owns whole processes that make one call and end, with every peer: while the sink is well; while
+nobody listens at its address; and while it takes connections and never answers. In the latter two,
+where a process may wait for minutes, those of all peers wait side by side.
 """
 
 from __future__ import annotations
 
-import os
+import socket
 import subprocess
-import sys
-import tempfile
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from .environment import bare, hooked, program
-from .timing import Reading, Table, Variant, differences, interleaved, walls
+from .peers.installed import Installed
+from .peers.rig import Rig, rig
+from .results import Results
+from .timing import Gone, Reading, Readings, interleaved, walls
 
-ROUNDS, QUICK_ROUNDS = 20, 5
-LIMIT = 60  # seconds that one process may take
-MOST = 200.0  # milliseconds that may be added
-THINKING = 500  # milliseconds that a provider takes
+ROUNDS, QUICK_ROUNDS = 7, 2
+SECONDS = 60
+DEAD_ROUNDS, QUICK_DEAD_ROUNDS = 2, 1
+_BEGIN_AT_ONCE = 2
+LIMIT = 15.0  # seconds after the answer at which a process is ended
+HEALTHY_MOST = 200.0  # milliseconds that bttrace may add
+DEAD_MOST = 5_500.0  # its own bound, BTTRACE_EXIT_TIMEOUT, and half a second
 
-_CODE = """
-import openai, sys, time
-client = openai.OpenAI()
-client.chat.completions.create(model=sys.argv[1], messages=[{"role": "user", "content": "hello"}])
-print(time.monotonic(), flush=True)
+_CALL = """
+import time
+client = openai.OpenAI(max_retries=0)
+asked = [{"role": "user", "content": "What is the weather in Lisbon?"}]
+client.chat.completions.create(model="bench-1", messages=asked)
+print("\\nanswered", time.monotonic(), flush=True)
 """
+_REFUSES = "http://127.0.0.1:9"  # nobody listens there
 
 
-def run(*, quick: bool) -> None:
-    """Prints the table."""
-    with tempfile.TemporaryDirectory() as scratch:
-        plain = bare(scratch)
-        with program("server.py", environ=plain, cwd=scratch) as server:
-            url = f"http://127.0.0.1:{server.line()}"
-            asks = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": f"{url}/v1"}
-            sends = {
-                "BRAINTRUST_API_KEY": "k",
-                "BRAINTRUST_API_URL": url,
-                "BRAINTRUST_APP_URL": url,
-                "BTTRACE_SPOOL_DIR": os.path.join(scratch, "spool"),
-            }
-            _table(plain | asks, hooked(scratch, **asks, **sends), scratch, quick=quick)
+class Ending:
+    """A process whose only call was answered, until it ends."""
+
+    def __init__(self, command: list[str], environ: Mapping[str, str], cwd: str) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            env=dict(environ),
+            cwd=cwd,
+            text=True,
+        )
+        self._answered = self._until_answered()
+        self._took = LIMIT
+        self._waits = threading.Thread(target=self._wait)
+        self._waits.start()
+
+    def reading(self) -> Reading:
+        """Gives the seconds from the answer to the end, or `LIMIT` if it did not end by then."""
+        self._waits.join()
+        return Reading(self._took, 0.0)
+
+    def _until_answered(self) -> float:
+        for line in self._process.stdout or ():
+            word, _, at = line.partition(" ")
+            if word == "answered":
+                return float(at)
+        raise Gone(f"its call was not answered; it ended with {self._process.wait(LIMIT)}")
+
+    def _wait(self) -> None:
+        with self._process:
+            try:
+                self._process.wait(max(0.0, self._answered + LIMIT - time.monotonic()))
+                self._took = time.monotonic() - self._answered
+            except subprocess.TimeoutExpired:
+                self._process.kill()
 
 
-def _table(plain: Mapping[str, str], key: Mapping[str, str], cwd: str, *, quick: bool) -> None:
-    rounds = QUICK_ROUNDS if quick else ROUNDS
-    table = Table(f"exit: one call and no more, with a healthy Braintrust, {rounds} rounds")
-    for model, told in (("bench-0", "at once"), (f"bench-0-after-{THINKING}", f"after {THINKING} ms")):
-        variants = {"bare": _variant(model, plain, cwd), "key": _variant(model, key, cwd)}
-        readings = interleaved(variants, rounds, warm=2)
-        base, values = walls(readings["bare"], 1e3), walls(readings["key"], 1e3)
-        table.figure(f"bare, answered {told}", "ms", base)
-        table.figure("door, key", "ms", values)
-        table.figure("    added, by rounds", "ms", differences(values, base), most=MOST)
-    table.show()
+def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
+    """Measures the peers that are named, or all."""
+    with rig(peers) as ready:
+        results = Results("exit", ready.versions, quick=quick)
+        variants = {one.peer.name: partial(_healthy, ready, one) for one in ready.peers}
+        rounds = QUICK_ROUNDS if quick else ROUNDS
+        readings = interleaved(variants, rounds, warm=0, seconds=SECONDS, skip=ready.skip)
+        results.arrived = ready.arrived()
+        _add(results, "sink well", readings, HEALTHY_MOST)
+        rounds = QUICK_DEAD_ROUNDS if quick else DEAD_ROUNDS
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as silent:
+            hangs = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            dead = _dead(ready, rounds, {"sink refuses connections": _REFUSES, "sink never answers": hangs})
+        for name, readings in dead.items():
+            _add(results, name, readings, DEAD_MOST)
+        results.skipped = ready.skipped
+    return results
 
 
-def _variant(model: str, environ: Mapping[str, str], cwd: str) -> Variant:
-    return partial(_ended, [sys.executable, "-c", _CODE, model], environ, cwd)
+def _add(results: Results, name: str, readings: Readings, most: float) -> None:
+    figure = results.add(name, "ms", {peer: walls(taken, 1e3) for peer, taken in readings.items()})
+    figure.asked(most)
+    figure.least += [peer for peer, entry in figure.entries.items() if entry.median >= LIMIT * 1e3]
 
 
-def _ended(command: list[str], environ: Mapping[str, str], cwd: str) -> Reading:
-    """Gives how long a program took to end after its call."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, cwd=cwd, text=True) as process:
-        asked = process.communicate(timeout=LIMIT)[0]
-        ended = time.monotonic()
-    if process.returncode:
-        raise RuntimeError(f"{command!r} ended with {process.returncode}")
-    return Reading(ended - float(asked), 0.0)
+def _dead(ready: Rig, rounds: int, urls: Mapping[str, str]) -> dict[str, Readings]:
+    """Gives readings by the kind of address; all processes wait at once, few begin at once."""
+    readings: dict[str, Readings] = {kind: {name: [] for name in ready.names} for kind in urls}
+    for turn in range(rounds):
+        first = turn % len(ready.peers)
+        order = ready.peers[first:] + ready.peers[:first]
+        with ThreadPoolExecutor(_BEGIN_AT_ONCE) as pool:
+            begun = [
+                (kind, one.peer.name, pool.submit(_ending, ready, one, url))
+                for kind, url in urls.items()
+                for one in order
+            ]
+            for kind, name, ending in begun:
+                readings[kind][name].append(ending.result().reading())
+    return readings
+
+
+def _healthy(ready: Rig, one: Installed) -> Reading:
+    ready.made(one.peer.name, 1)
+    return _ending(ready, one).reading()
+
+
+def _ending(ready: Rig, one: Installed, url: str = "") -> Ending:
+    asks = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": ready.provider}
+    command = [str(one.python), "-c", f"{one.peer.program('openai')}\n{_CALL}"]
+    return Ending(command, {**ready.environ(one, url=url), **asks}, ready.scratch)

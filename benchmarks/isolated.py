@@ -30,8 +30,9 @@ from bttrace.sinks.neighbours import Tracers
 
 from .bodies import ANSWER, QUESTION
 from .chunks import chat_chunks
+from .floor.least import patch as floored
 from .sinks import NullSink
-from .standin import floored, loaded
+from .standin import loaded
 from .timing import (
     Reading,
     Stopwatch,

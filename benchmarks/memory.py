@@ -1,52 +1,71 @@
-"""What memory a process needs that calls and calls while Braintrust is dead.
+"""What memory every peer takes: for being there, for each thousand calls, and for one long stream.
 
-Owns one process with one thread, whose Braintrust refuses every connection. Its memory after
-the first thousand calls is compared with that after many more.
+Owns fresh processes, because what one stream took is there for the next. Memory is what the
+process has resident, after the peer has exported what it had and the garbage is collected; in a
+stream, at its last chunk. What a thousand calls leave behind is taken after the first hundreds.
 """
 
 from __future__ import annotations
 
-import tempfile
+import sys
+import time
+from collections.abc import Mapping
 
-from .environment import hooked, program
-from .sustained import told
-from .timing import Table
+from .environment import Program
+from .peers.rig import Rig, rig
+from .results import Results
+from .timing import Gone
 
-FIRST = 1_000  # calls
-CALLS, QUICK_CALLS = 1_000_000, 20_000
-STEPS = 10  # in which the rest is made
-MOST = 64.0  # MiB
-_DEAD = "http://127.0.0.1:9"  # nobody listens there
+ROUNDS, QUICK_ROUNDS = 3, 1
+SECONDS = 80  # after which no further round begins
+FIRST, CALLS = 300, 1_000
+STREAMS, CHUNKS = 5, 10_000
 _MIB = 2**20
+_FIGURES = (
+    "resident after start",
+    f"at the last chunk of a stream of {CHUNKS:,}, more than before it",
+    f"after {CALLS:,} calls, more than before them",
+)
 
 
-def run(*, quick: bool) -> None:
-    """Prints the table."""
-    calls = QUICK_CALLS if quick else CALLS
-    with tempfile.TemporaryDirectory() as scratch:
-        environ = hooked(
-            scratch,
-            BRAINTRUST_API_KEY="x",
-            BRAINTRUST_API_URL=_DEAD,
-            BRAINTRUST_APP_URL=_DEAD,
-            BTTRACE_SPOOL_DIR=f"{scratch}/spool",
-            BTTRACE_EXIT_TIMEOUT="1",
-        )
-        with program("crowd.py", environ=environ, cwd=scratch) as running:
-            running.line()
-            table = Table(f"memory: {calls:,} calls while Braintrust is dead, after {FIRST:,}")
-            told(running, f"post 1 0 {FIRST}")
-            told(running, "flush")
-            first = told(running, "tables")["resident"] / _MIB
-            table.figure("resident after the first", "MiB", [first])
-            each = (calls - FIRST) // STEPS
-            for step in range(1, STEPS + 1):
-                work = told(running, f"post 1 0 {each}")
-                now = told(running, "tables")["resident"] / _MIB
-                print(f"  {FIRST + step * each:,} calls: {now:.1f} MiB; {_counts(work)}", flush=True)
-            table.figure("more after the last", "MiB", [now - first], most=MOST)
-            table.show()
+def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
+    """Measures the peers that are named, or all."""
+    if sys.platform != "linux":
+        return Results("memory", {}, notes=["not measured: the size of a process is read from /proc"])
+    with rig(peers) as ready:
+        results = Results("memory", ready.versions, quick=quick)
+        sizes: dict[str, dict[str, list[float]]] = {name: {} for name in _FIGURES}
+        ends = time.monotonic() + SECONDS
+        for turn in range(QUICK_ROUNDS if quick else ROUNDS):
+            if turn and time.monotonic() > ends:
+                break
+            for name, values in _round(ready).items():
+                for figure, value in zip(_FIGURES, values, strict=True):
+                    sizes[figure].setdefault(name, []).append(value / _MIB)
+        for figure, found in sizes.items():
+            results.add(figure, "MiB", found, is_rise="more than" in figure)
+        results.arrived = ready.arrived()
+        results.skipped = ready.skipped
+    return results
 
 
-def _counts(work: dict[str, object]) -> str:
-    return ", ".join(f"{name} {work[name]:,}" for name in ("waiting", "lost", "unwritten", "dropped"))
+def _round(ready: Rig) -> Mapping[str, tuple[float, ...]]:
+    sizes = {}
+    for name, running in ready.programs("application.py").items():
+        try:
+            sizes[name] = _sizes(running)
+            ready.made(name, STREAMS + 1 + FIRST + CALLS)
+        except Gone as gone:
+            ready.skip(name, str(gone))
+        running.end()
+    return sizes
+
+
+def _sizes(running: Program) -> tuple[float, ...]:
+    start = float(running.answer("resident"))
+    running.answer(f"stream 20 {STREAMS}")
+    held = float(running.answer(f"held {CHUNKS}"))
+    running.answer(f"call {FIRST}")
+    before = float(running.answer("resident"))
+    running.answer(f"call {CALLS}")
+    return start, held, float(running.answer("resident")) - before

@@ -28,7 +28,7 @@ def run(*, quick: bool) -> None:
     calls = QUICK_CALLS if quick else CALLS
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory())
-        server = stack.enter_context(program("server.py", environ=bare(scratch), cwd=scratch))
+        server = stack.enter_context(program("sink.py", "1", environ=bare(scratch), cwd=scratch))
         url = f"http://127.0.0.1:{server.line()}"
         environ = hooked(scratch, BRAINTRUST_API_KEY="x", BRAINTRUST_API_URL=url, BRAINTRUST_APP_URL=url)
         running = stack.enter_context(program("crowd.py", environ=environ, cwd=scratch))

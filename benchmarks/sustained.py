@@ -29,7 +29,7 @@ def run(*, quick: bool) -> None:
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory())
-        server = stack.enter_context(program("server.py", environ=bare(scratch), cwd=scratch))
+        server = stack.enter_context(program("sink.py", "1", environ=bare(scratch), cwd=scratch))
         url = f"http://127.0.0.1:{server.line()}"
         sends = hooked(scratch, BRAINTRUST_API_KEY="x", BRAINTRUST_API_URL=url, BRAINTRUST_APP_URL=url)
         environs = {"bare": bare(scratch), "hooked": sends}

@@ -25,6 +25,8 @@ class Reading(NamedTuple):
     collector: float = 0.0
 
 
+_FEWEST = 3  # rounds
+
 Variant = Callable[[], Reading]
 Readings = dict[str, list[Reading]]
 
@@ -45,14 +47,40 @@ class Stopwatch:
         return Reading(wall / 1e9 / units, cpu / 1e9 / units)
 
 
-def interleaved(variants: Mapping[str, Variant], rounds: int, warm: int = 1) -> Readings:
-    """Gives the readings of each variant, in rounds; those of the first `warm` rounds are dropped."""
+class Gone(Exception):
+    """Why a variant can be measured no more."""
+
+
+def interleaved(
+    variants: Mapping[str, Variant],
+    rounds: int,
+    warm: int = 1,
+    *,
+    seconds: float | None = None,
+    skip: Callable[[str, str], object] | None = None,
+) -> Readings:
+    """Gives the readings of each variant, in rounds; those of the first `warm` rounds are dropped.
+
+    After so many seconds, no more rounds begin than three. `skip` is told which variant is gone, and
+    why, and the others go on; without it, `Gone` is raised.
+    """
     readings: Readings = {name: [] for name in variants}
     names = list(variants)
+    ends = time.monotonic() + (seconds or float("inf"))
     for turn in range(warm + rounds):
+        if turn >= warm + _FEWEST and time.monotonic() > ends:
+            break
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            reading = variants[name]()
+            try:
+                reading = variants[name]()
+            except Gone as gone:
+                if skip is None:
+                    raise
+                skip(name, str(gone))
+                names.remove(name)
+                del readings[name]
+                continue
             if turn >= warm:
                 readings[name].append(reading)
     return readings
@@ -140,17 +168,21 @@ class Table:
         """Prints the table."""
         head = ("figure", "median", "p25 - p75", "ratio", "target", "met")
         rows = [head, *(line.cells() for line in self._lines)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
         print(f"\n{self._title}")
-        for index, row in enumerate(rows):
-            first, *others = (
-                f"{cell:{'<' if column == 0 else '>'}{widths[column]}}" for column, cell in enumerate(row)
-            )
-            print("  ".join([first, *others]).rstrip())
-            if index == 0:
-                print("  ".join("-" * width for width in widths))
+        print(rows_of_text(rows))
         for text in self._notes:
             print(f"  {text}")
+
+
+def rows_of_text(rows: Sequence[tuple[str, ...]]) -> str:
+    """Gives rows as lines with columns, the first of which is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first, *others = (f"{cell:{'<' if at == 0 else '>'}{widths[at]}}" for at, cell in enumerate(row))
+        lines.append("  ".join([first, *others]).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ import pytest
 
 import bttrace
 from bttrace.environment import SIGNS
+from tests import clients
 from tests.doors import fresh_spool
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
@@ -20,6 +21,10 @@ from tests.patience import SECONDS
 from tests.sinks import Sinks
 
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
+
+clients.follow()
+# A client reads the certificates of all the world for 30 ms. There are thousands here, and none speaks TLS.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +78,4 @@ def sinks(braintrust_api: BraintrustServer, monkeypatch: pytest.MonkeyPatch) -> 
 def _off_afterwards(_clean_environment: None) -> Iterator[None]:
     yield
     bttrace.disable()
+    clients.close()

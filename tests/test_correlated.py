@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import threading
 import timeit
-from collections.abc import AsyncGenerator, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import bttrace
-from bttrace.testing import Captured, capture
+from bttrace.testing import capture
 from tests import flows
 from tests.apis import CHAT, Api, each_api
-from tests.asking import ask, run
+from tests.asking import ABOUT, about, ask, block, run
 from tests.conversations import Asked, Conversation, script
-from tests.dialogues import answering, read, text_answer
-from tests.dialogues import client as realtime
 from tests.dispatch import by_dict
 from tests.doors import FOLDER, LOCAL, PYTHON, environment, finished, journal_rows
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import chat, chat_stream
-from tests.loopback.websocket import WebsocketServer
 from tests.loops import Talk, aturn, model, turn
 from tests.nested import named, nested
-
-ABOUT = {"session_id": "s-1", "user_id": "u-1", "team": "search"}
-GENERATION = "llm.generation (gpt-4o-mini-2024-07-18)"
-
-
-def block(**more: Any) -> Any:
-    """A block that says everything that one can say."""
-    return bttrace.context(
-        **{
-            "session_id": "s-1",
-            "user_id": "u-1",
-            "tags": ["one", "two"],
-            "metadata": {"team": "search"},
-            **more,
-        }
-    )
-
-
-def about(row: dict[str, Any]) -> tuple[dict[str, Any], list[str] | None]:
-    """What a row tells of what was said around it."""
-    metadata = row["metadata"]
-    return {name: metadata[name] for name in (*ABOUT, "more") if name in metadata}, row.get("tags")
-
-
-def sessions(captured: Captured) -> dict[str, str | None]:
-    """Of each call, by what it asked, the session that it tells."""
-    calls = [row for row in captured.rows if row["span_attributes"]["type"] == "llm"]
-    return {row["input"][-1]["content"]: row["metadata"].get("session_id") for row in calls}
 
 
 @pytest.fixture(name="unscripted")
@@ -123,206 +89,6 @@ def test_blocks_stand_within_one_another(client: Any) -> None:
             "in one": (ABOUT, ["one", "two"]),
             "in the other": ({"user_id": "again", "team": "ads", "more": [1]}, ["two", "three"]),
             "in none": ({}, None),
-        }
-
-
-# Tasks and threads.
-
-
-def test_tasks_and_awaits(aclient: Any) -> None:
-    async def aask(what: str, gate: asyncio.Event | None = None) -> None:
-        if gate is not None:
-            await gate.wait()
-        await ask(aclient, what)
-
-    async def main() -> None:
-        gate = asyncio.Event()
-        beside = asyncio.create_task(aask("a task from before", gate))
-        with bttrace.context(session_id="s"):
-            await aask("awaited")
-            await asyncio.gather(aask("gathered"), aask("gathered too"))
-            child = asyncio.create_task(aask("a task that stays", gate))
-        with bttrace.context(session_id="t"):
-            await aask("in the next")
-            gate.set()
-            await asyncio.gather(child, beside)
-        await aask("after")
-
-    with capture() as captured:
-        run(aclient, main)
-        assert sessions(captured) == {
-            "a task from before": None,
-            "awaited": "s",
-            "gathered": "s",
-            "gathered too": "s",
-            "a task that stays": "s",
-            "in the next": "t",
-            "after": None,
-        }
-
-
-def test_tasks_side_by_side_know_their_own(aclient: Any) -> None:
-    async def one(name: str) -> None:
-        with bttrace.context(session_id=name):
-            await ask(aclient, f"first of {name}")
-            await asyncio.sleep(0)
-            await ask(aclient, f"last of {name}")
-
-    async def main() -> None:
-        await asyncio.gather(*(one(f"s{number}") for number in range(8)))
-
-    with capture() as captured:
-        run(aclient, main)
-        told = sessions(captured)
-        assert len(told) == 16
-        assert all(session == what.rpartition(" ")[2] for what, session in told.items())
-
-
-def test_what_is_handed_to_executors(client: Any) -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        with bttrace.context(session_id="s"):
-            await asyncio.to_thread(ask, client, "to_thread")
-            await loop.run_in_executor(None, ask, client, "run_in_executor")
-        await loop.run_in_executor(None, ask, client, "run_in_executor, after")
-
-    with capture() as captured, ThreadPoolExecutor(1) as pool:
-        pool.submit(ask, client, "before any block").result()
-        asyncio.run(main())
-        with bttrace.context(session_id="s"):
-            pool.submit(ask, client, "submitted").result()
-            later = [pool.submit(ask, client, "submitted, and run later")]
-            list(pool.map(ask, [client, client], ["mapped", "mapped too"]))
-            kept = contextvars.copy_context()
-        later[0].result()
-        pool.submit(ask, client, "submitted after").result()
-        pool.submit(kept.run, ask, client, "in a copy").result()
-        assert sessions(captured) == {
-            "before any block": None,
-            "to_thread": "s",
-            "run_in_executor": "s",
-            "run_in_executor, after": None,
-            "submitted": "s",
-            "submitted, and run later": "s",
-            "mapped": "s",
-            "mapped too": "s",
-            "submitted after": None,
-            "in a copy": "s",
-        }
-
-
-def test_threads_of_the_application_s_own_are_left_alone(client: Any) -> None:
-    """They may outlive what they were started in: one that shall be in the block is given a copy of the context."""
-    with capture() as captured:
-        with bttrace.context(session_id="s"):
-            for target in (ask, lambda *asked: contextvars.copy_context().run(ask, *asked)):
-                thread = threading.Thread(target=target, args=(client, "a thread"))
-                thread.start()
-                thread.join()
-            kept = contextvars.copy_context()
-            thread = threading.Thread(target=kept.run, args=(ask, client, "a thread with a copy"))
-            thread.start()
-            thread.join()
-        assert sessions(captured) == {"a thread": None, "a thread with a copy": "s"}
-
-
-def test_an_executor_gives_and_raises_as_without_us() -> None:
-    def fails() -> None:
-        raise KeyError("as it was")
-
-    with capture(), ThreadPoolExecutor(1) as pool, block():
-        assert pool.submit(divmod, 7, 2).result() == (3, 1)
-        assert pool.submit(dict, one=1).result() == {"one": 1}
-        with pytest.raises(KeyError, match="as it was"):
-            pool.submit(fails).result()
-        with pytest.raises(TypeError):
-            pool.submit()  # type: ignore[call-arg]
-
-
-# Blocks that are left from elsewhere, and streams.
-
-
-def test_a_block_left_from_elsewhere_counts_no_longer(client: Any) -> None:
-    """A generator that is closed in another context than it was entered in."""
-
-    def inside() -> Generator[None, None, None]:
-        with bttrace.context(session_id="of the generator", metadata={"team": "g"}):
-            yield
-
-    with capture() as captured:
-        generator = inside()
-        next(generator)
-        ask(client, "entered")
-        with bttrace.context(user_id="u"):
-            ask(client, "in both")
-            contextvars.copy_context().run(generator.close)
-            ask(client, "closed elsewhere")
-        ask(client, "after")
-        found = {row["input"][0]["content"]: about(row)[0] for row in captured.rows}
-        theirs = {"session_id": "of the generator", "team": "g"}
-        assert found == {
-            "entered": theirs,
-            "in both": {**theirs, "user_id": "u"},
-            "closed elsewhere": {"user_id": "u"},
-            "after": {},
-        }
-
-
-def test_an_asynchronous_generator_closed_by_another_task(aclient: Any) -> None:
-    async def inside() -> AsyncGenerator[int, None]:
-        with bttrace.context(session_id="of the generator"):
-            yield 1
-
-    async def main() -> None:
-        for number in range(3):
-            generator = inside()
-            await anext(generator)
-            with bttrace.context(session_id="s"):
-                await asyncio.create_task(generator.aclose())
-                await ask(aclient, f"in the block, {number}")
-        await ask(aclient, "after")
-
-    with capture() as captured:
-        run(aclient, main)
-        told = sessions(captured)
-        assert told.pop("after") is None
-        assert list(told.values()) == ["s", "s", "s"]
-
-
-def test_a_stream_belongs_to_where_it_began(client: Any) -> None:
-    with capture() as captured:
-        with bttrace.context(session_id="s"):
-            inside = ask(client, "began inside", stream=True)
-            dropped = ask(client, "began inside, and closed", stream=True)
-        outside = ask(client, "began outside", stream=True)
-        assert len(list(inside)) == 5
-        next(dropped)
-        with bttrace.context(session_id="t"):
-            assert len(list(outside)) == 5
-            dropped.close()
-        assert sessions(captured) == {
-            "began inside": "s",
-            "began inside, and closed": "s",
-            "began outside": None,
-        }
-
-
-def test_a_response_over_a_connection_belongs_to_where_it_was_asked_for() -> None:
-    answers = [text_answer(f"resp_{number}", "Hello.") for number in (1, 2, 3)]
-    with WebsocketServer(answering(*answers)) as server, capture() as captured:
-        with block(), realtime(server).realtime.connect(model="gpt-realtime") as connection:
-            with bttrace.context(user_id="u-2"):
-                connection.response.create()
-            read(connection)
-            connection.response.create()
-            read(connection)
-            contextvars.Context().run(connection.response.create)
-            read(connection)
-        told = {row["metadata"]["response_id"]: about(row) for row in captured.rows}
-        assert told == {
-            "resp_1": ({**ABOUT, "user_id": "u-2"}, ["one", "two"]),
-            "resp_2": (ABOUT, ["one", "two"]),
-            "resp_3": ({}, None),
         }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,7 @@ import bttrace
 from bttrace.testing import ManualClock, capture
 from bttrace.tree import Ink, drawn
 from tests.apis import CHAT, MESSAGES, only
-from tests.doors import journal_rows
-from tests.loopback.braintrust import BraintrustServer
-from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
-from tests.loops import Talk, model, turn
-from tests.test_prices import (
+from tests.billed import (
     AT,
     GOOGLE,
     OPENAI,
@@ -35,6 +31,11 @@ from tests.test_prices import (
     with_fields,
     written,
 )
+from tests.doors import journal_rows
+from tests.loopback.braintrust import BraintrustServer
+from tests.loopback.provider import ProviderServer
+from tests.loopback.replies import Reply, chat, chat_stream, embeddings, message, message_stream, response
+from tests.loops import Talk, model, turn
 
 Client = Callable[[ProviderServer], Any]
 OPENROUTER, PERPLEXITY, XAI, DEEPINFRA, TOGETHER = (
@@ -140,10 +141,17 @@ CASES: list[tuple[str, Client, Callable[[Any], Any], Reply, bool]] = [
     ("no tokens", OPENAI, asks("gpt-4o-mini"), chat(usage=None), False),
     ("a provider that says what it costs", OPENROUTER, asks("gpt-4o-mini"), chat(usage=PLAIN), False),
     ("a total that hides tokens", GOOGLE, asks("gemini-2.5-pro"), chat(usage=used(10, 5, beyond=90), model="gemini-2.5-pro"), False),
+    (
+        "pictures that may be in it, at another price",
+        GOOGLE,
+        lambda client: client.embeddings.create(model="gemini-embedding-2", input="hi"),
+        embeddings(model="gemini-embedding-2"),
+        False,
+    ),
     ("open weights at home", OPENAI, asks("gpt-oss-20b"), chat(usage=PLAIN, model="gpt-oss-20b"), False),
     ("a tier with its own prices", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="priority"), True),
     ("a tier of which no price is known", OPENAI, asks("gpt-4o-mini"), with_fields(chat(usage=PLAIN), service_tier="scale"), False),
-    ("a tier that was asked for, and is not confirmed", OPENAI, asks("gpt-4o-mini", service_tier="flex"), with_fields(chat(usage=PLAIN), service_tier=None), False),
+    ("a tier that was asked for, and is not confirmed", OPENAI, asks("o3", service_tier="flex"), with_fields(chat(usage=PLAIN, model="o3"), service_tier=None), False),
     ("a tier elsewhere", azure, asks("d"), with_fields(chat(usage=PLAIN), service_tier="priority"), False),
     ("sound without a price", OPENAI, asks("gpt-4o-mini"), chat(usage=used(1_000, 5, {"audio_tokens": 9})), False),
     (
@@ -207,6 +215,42 @@ def test_no_price_is_guessed(
     pytest.importorskip("genai_prices")
     assert (cost(provider, client, ask, reply) is not None) is has_price
     assert not caplog.records
+
+
+@pytest.fixture(name="own_table")
+def _own_table() -> Iterator[None]:
+    """A table that the application has put in the place of the package's, as its `UpdatePrices` does."""
+    types = pytest.importorskip("genai_prices.types")
+    snapshots = pytest.importorskip("genai_prices.data_snapshot")
+    price = types.ModelPrice(
+        input_mtok=Decimal(100),
+        cache_read_mtok=Decimal(10),
+        input_audio_mtok=Decimal(200),
+        cache_audio_read_mtok=Decimal(20),
+        output_mtok=Decimal(300),
+    )
+    ours = types.ModelInfo(id="ours", match=types.ClauseEquals(equals="ours"), prices=price)
+    provider = types.Provider(id="openai", name="OpenAI", api_pattern="x", models=[ours])
+    snapshots.set_custom_snapshot(snapshots.DataSnapshot(providers=[provider], from_auto_update=True))
+    yield
+    snapshots.set_custom_snapshot(None)
+
+
+@pytest.mark.parametrize(
+    ("into", "millionths"),
+    [
+        ({}, 900 * 100 + 5 * 300),
+        ({"audio_tokens": 600}, 300 * 100 + 600 * 200 + 5 * 300),
+        ({"cached_tokens": 128}, 772 * 100 + 128 * 10 + 5 * 300),
+        ({"audio_tokens": 600, "cached_tokens": 128}, None),  # nobody knows what of the sound was cached
+    ],
+)
+@pytest.mark.usefixtures("own_table")
+def test_a_newer_table_of_the_application_is_used(
+    into: dict[str, int], millionths: float | None, provider: ProviderServer
+) -> None:
+    found = cost(provider, OPENAI, asks("m"), chat(usage=used(900, 5, into), model="ours"))
+    assert found == (None if millionths is None else pytest.approx(millionths / 1e6))
 
 
 @pytest.mark.parametrize("whole", [True, False])

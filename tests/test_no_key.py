@@ -80,6 +80,7 @@ def test_enable_imports_nothing_but_our_light_modules(tmp_path: Path, off: str) 
         "bttrace.config",
         "bttrace.guard",
         "bttrace.imports",
+        "bttrace.limits",
         "bttrace.providers",
         "bttrace.registries",
         "bttrace.session",

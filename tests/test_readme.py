@@ -49,7 +49,9 @@ def _shape(text: str) -> list[str]:
 
 
 def test_the_picture_is_what_the_command_prints(tmp_path: Path) -> None:
-    done = _in_shell(f"bttrace run --exporter local {ROOT}/examples/openai_agent.py", tmp_path)
+    done = _in_shell(
+        f"bttrace run --exporter local {ROOT}/examples/openai_agent.py", tmp_path, {"BTTRACE_PRICES": "true"}
+    )
     assert done.returncode == 0
     said, tree = PICTURE.strip().split("\n\n", 1)
     assert done.stdout.strip() == said
@@ -70,7 +72,7 @@ def test_each_door_delivers_to_braintrust(command: str, tmp_path: Path) -> None:
 
 
 def test_every_command_is_run_or_sets_up() -> None:
-    known = SET_UP | {"bttrace run --exporter local examples/openai_agent.py"}
+    known = SET_UP | {"bttrace run --exporter local examples/openai_agent.py", "bttrace check openai"}
     assert {command for command in COMMANDS if "app.py" not in command} == known
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {command.removeprefix("make ") for command in SET_UP} <= targets

@@ -40,10 +40,6 @@ EXTENSIONS = {
         for api in ("chat.completions", "completions")
     },
     **{
-        (api, "session_id"): "OpenRouter takes the session of a call"
-        for api in ("chat.completions", "responses")
-    },
-    **{
         (api, "stream"): "in the models of the two kinds of call, not in what they share"
         for api in (
             *("chat.completions", "responses", "messages", "completions", "audio.transcriptions"),

@@ -1,6 +1,6 @@
 """Nothing grows: many calls, streams that are abandoned, a Braintrust that is dead.
 
-The same as `python -m benchmarks soak` and `memory`, with fewer calls: each runs an application in a process of
+The same as `python -m benchmarks soak` and `outage`, with fewer calls: each runs an application in a process of
 its own and asks it for its memory and for the sizes of every table that an object of ours has.
 """
 
@@ -43,7 +43,7 @@ def settled(running: Program) -> dict[str, Any]:
 
 def test_abandoned_streams_leave_nothing_behind(tmp_path: Path) -> None:
     scratch = str(tmp_path)
-    with program("server.py", environ=bare(scratch), cwd=scratch) as server:
+    with program("sink.py", "1", environ=bare(scratch), cwd=scratch) as server:
         url = f"http://127.0.0.1:{server.line()}"
         environ = hooked(scratch, BRAINTRUST_API_KEY="x", BRAINTRUST_API_URL=url, BRAINTRUST_APP_URL=url)
         with program("crowd.py", environ=environ, cwd=scratch) as running:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Option = str | float | bool | Iterable[str] | Mapping[str, object] | None
 
-__all__ = ["__version__", "context", "disable", "enable", "flush", "status", "suppressed"]
+__all__ = ["__version__", "context", "disable", "enable", "flush", "headers", "status", "suppressed"]
 __version__ = "0.1.0"
 
 
@@ -50,6 +50,7 @@ def enable(**options: Option) -> None:
     - `tags` (texts), `metadata` (a mapping), `user_id` (at most 128 characters) and `session_id` (256): what
       every trace of this process is about, unless it says so itself;
     - `prices`: `False` computes no cost with the price table of the extra `bttrace[prices]`;
+    - `propagate`: `True` lets the messages of Celery's tasks say which span they were queued in;
     - `discover_tools`: `False` observes no tool functions but those of known registries;
     - `environment_type` (`"ci"`, `"server"`, `"local"`) and `environment_name`: where it runs, told from the
       variables of the best known platforms unless given;
@@ -110,6 +111,20 @@ def context(
     from . import session
 
     return session.context(session_id, user_id, tags, metadata)
+
+
+def headers() -> dict[str, str]:
+    """Gives the headers with which another process goes on with the trace that the caller is in.
+
+    `traceparent` and `baggage`, as W3C and Braintrust have them, for a request or a message that is the
+    caller's own: `requests.post(url, headers=bttrace.headers())`. They name the innermost workflow, task
+    or tool around; the request of a web framework, or the run of a Celery task, is told of thereby.
+    Empty where there is none, and in a span that the application makes with braintrust, whose SDK
+    has `inject_trace_context` for it. Never raises; waits for at most a twentieth of a second.
+    """
+    from . import session
+
+    return session.headers() or {}
 
 
 def suppressed() -> Suppressed:

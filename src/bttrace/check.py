@@ -21,6 +21,7 @@ which are blank where all is well, and what is `said`.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -29,9 +30,15 @@ from typing import NoReturn
 
 from .config import read
 
+_INTERRUPTED = 130  # as a shell says it of Ctrl-C
+
 
 def described(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Adds what `check` takes to a parser."""
+    parser.description = (
+        "Tells whether a span of a program that is started here would arrive, and what to do if not: "
+        "makes a real call of each SDK, answered on loopback, and waits until Braintrust confirms one span."
+    )
     parser.add_argument(
         "sdks", nargs="*", metavar="SDK", help="SDKs that the program uses (default: all that are installed)"
     )
@@ -50,31 +57,34 @@ def check(options: argparse.Namespace) -> NoReturn:
 
     unknown = [name for name in options.sdks if name not in NAMES]
     if unknown:
-        sys.stderr.write(
-            f"unknown SDK {unknown[0]!r}; known: {', '.join(sdk.distribution for sdk in SDKS)}\n"
-        )
+        known = ", ".join(sdk.distribution for sdk in SDKS)
+        sys.stderr.write(f"bttrace check: unknown SDK {unknown[0]!r}; known: {known}\n")
         os._exit(2)
     named = list(dict.fromkeys(NAMES[name].package for name in options.sdks))
     sdks = [NAMES[name] for name in named] or [sdk for sdk in SDKS if sdk.version is not None]
     settings = read(os.environ)
-    outcome = Course(settings, sdks, began, enables=options.enable, makes=options.create).run()
-    page = Page(outcome, settings, time.monotonic() - began)
     try:
-        sys.stdout.write(f"{page.json() if options.json else page.text()}\n")
+        outcome = Course(settings, sdks, began, enables=options.enable, makes=options.create).run()
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
+    page = Page(outcome, settings, time.monotonic() - began)
+    _print(page.json() if options.json else page.text())
+    os._exit(0 if outcome.is_well else 1)
+
+
+def _print(text: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of projects
+    try:
+        sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         pass
-    os._exit(0 if outcome.is_well else 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command."""
-    about = (__doc__ or "").partition("\n\n")[0]
-    check(
-        described(argparse.ArgumentParser(prog="python -m bttrace.check", description=about)).parse_args(
-            arguments
-        )
-    )
+    check(described(argparse.ArgumentParser(prog="python -m bttrace.check")).parse_args(arguments))
 
 
 if __name__ == "__main__":

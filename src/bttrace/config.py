@@ -62,6 +62,7 @@ _SETTINGS: dict[str, tuple[str, str | tuple[str, ...], Value]] = {
     "metadata": ("BTTRACE_METADATA", "object", {}),
     "user_id": ("BTTRACE_USER_ID", "user", None),
     "session_id": ("BTTRACE_SESSION_ID", "session", None),
+    "propagate": ("BTTRACE_PROPAGATE", "bool", False),
     "discover_tools": ("BTTRACE_DISCOVER_TOOLS", "bool", True),
     "prices": ("BTTRACE_PRICES", "bool", True),
     "log": ("BTTRACE_LOG", _LEVELS, "warning"),
@@ -103,6 +104,7 @@ class Config:
     metadata: dict[str, object]
     user_id: str | None
     session_id: str | None
+    propagate: bool
     discover_tools: bool
     prices: bool
     log: str

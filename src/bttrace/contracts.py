@@ -27,12 +27,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opening:
-    """What is known of a call when it begins; `started` is seconds since the epoch."""
+    """What is known of a call when it begins; `started` is seconds since the epoch.
+
+    `session` is what the request's `x-session-id` header says.
+    """
 
     endpoint: Endpoint
     request: Json
     started: float
     caller: Caller | None
+    session: str | None = None
 
 
 class Neighbours(Protocol):

@@ -95,7 +95,7 @@ def _around(within: Entered | None) -> Correlation | None:
     within = innermost(within)
     if within is None:
         return None
-    block, known, outer = within
+    block, known, outer, _ = within
     beyond = None if outer is None else _around(outer)
     if beyond is None:
         own: Correlation = block.correlation()  # type: ignore[attr-defined]

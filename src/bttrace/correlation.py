@@ -15,10 +15,13 @@ from .model import Json
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A span that is another process's, or another tracer's, in which a trace goes on."""
+    """A span that is another process's, or another tracer's, in which a trace goes on.
+
+    Without a `span_id`, the trace is the same, but nothing of it is where our spans are.
+    """
 
     root_span_id: str
-    span_id: str
+    span_id: str | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

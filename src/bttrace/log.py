@@ -41,6 +41,6 @@ def say(level: str, message: str) -> None:
 
 
 def choose_level(level: str) -> None:
-    """Shows lines of this level and above; until then, warnings and above."""
+    """Shows lines of this level and above; until then, and with `notset`, warnings and above."""
     _connect()
     LOGGER.setLevel(level.upper())

@@ -134,6 +134,7 @@ class Endpoint:
     A row that `polls` asks for such work: only the first answer that settles it is a span.
     `conversation` reads it as a part of an agent's loop, if it can be one; `compactions` gives, from
     request and response, what was done to the context, and `moment` when what a chunk tells of was.
+    `foreign` are names of the request that are keys of a trace elsewhere (`trace_keys`), and not here.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
     """
 
@@ -165,6 +166,7 @@ class Endpoint:
     conversation: Conversation | None = None
     compactions: Callable[[Json, Json], tuple[Compaction, ...]] = _none
     moment: Callable[[object], Moment | None] = _no_moment
+    foreign: frozenset[str] = frozenset()
 
 
 class Dialogue(Protocol):
@@ -234,7 +236,7 @@ class Facts:
     `started` is seconds since the epoch; `duration` and the times to the first token and to
     the first text are seconds.
     `request` and `response` are parsed JSON; a response that is not JSON is `body`. `moments` are
-    of what happened while it was streamed.
+    of what happened while it was streamed. `session` is what the request's `x-session-id` header says.
     """
 
     provider: str
@@ -254,13 +256,15 @@ class Facts:
     request_id: str | None = None
     caller: Caller | None = None
     moments: Mapping[str, Bounds] = field(default_factory=dict)
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Span:
     """One span, ready to become a Braintrust log row. Times are seconds since the epoch.
 
-    One without an `end` among its metrics is still open. One that `merges` was sent before.
+    One without an `end` among its metrics is still open. One that `merges` was sent before; one that is
+    `shared` may have been by another process, of which nothing is to be lost.
     `cost` is what it came to in USD, by its provider's word or by a price table, with all that it
     stands for; not a number where that is not known, `None` where nobody asked. `content` is JSON of what
     is `told`, if somebody has made it, who then has seen that all of it may be told.
@@ -281,6 +285,7 @@ class Span:
     error: str | None = None
     tags: tuple[str, ...] = field(default=())
     merges: bool = False
+    shared: bool = False
     cost: float | None = None
     content: str = ""
 
@@ -305,7 +310,7 @@ class Span:
         }
         if self.parents:
             row["span_parents"] = list(self.parents)
-        if self.merges:
+        if self.merges or self.shared:
             row["_is_merge"] = True
         return row
 

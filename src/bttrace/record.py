@@ -178,7 +178,7 @@ class Recorder:
 
     def _work(self) -> float | None:
         """Empties the queue, then writes what is due; gives the seconds until more is."""
-        if not self._is_ready:
+        if not (self._is_ready or (self.is_idle and self._marks)):  # a flush alone needs no project
             self._is_ready = True
             self._writing.prepare()
         backlog, taken, weight, told = self._backlog, 0, 0, self._has_told()

@@ -5,8 +5,10 @@ conversation are all there or all gone, in every process; of a trace without one
 the trace's own id. What a lower rate keeps, a higher keeps too.
 
 A trace is decided once, by its first span, which is its root unless the root is another
-process's. A span that hangs in one of the application's own braintrust spans is never left out:
-that trace is the application's, which chose to have it.
+process's. One that requests name (`turns/traces.py`) each process decides by its own first
+request: it is whole if they all say the same session, or none. A span that hangs in one of the
+application's own braintrust spans is never left out: that trace is the application's, which
+chose to have it.
 """
 
 from __future__ import annotations

@@ -177,6 +177,10 @@ def _disable() -> None:
     if session is not None:
         _reason = "bttrace.disable() was called"
         _left_behind = _stop(session) or []
+        if session.settings.log != "warning":
+            from . import log
+
+            log.choose_level("notset")  # as it was
 
 
 def _flush(timeout: float) -> bool:
@@ -215,7 +219,15 @@ def _unread(_fault: Exception) -> None:
 
 
 _kept = guarded(_copied, retires=False, theirs=_unread)
+
+
+def _headers() -> dict[str, str]:
+    wiring = _session.wiring if _session is not None else None
+    return {} if wiring is None else wiring.outgoing.headers()
+
+
 carry = guarded(_carry)
+headers = guarded(_headers, retires=False)
 _start = guarded(Session.start)
 _stop = guarded(Session.stop)
 _ended = guarded(Session.end)

@@ -57,8 +57,10 @@ class Style:
     price: Price | None = None
 
 
-def generation(facts: Facts, place: Place, style: Style, correlation: Correlation = NOTHING) -> Span:
-    """Gives the span of one call; `correlation` is what was said around it."""
+def generation(
+    facts: Facts, place: Place, style: Style, correlation: Correlation = NOTHING, name: str | None = None
+) -> Span:
+    """Gives the span of one call; `correlation` is what was said of it, and `name` how it is to be called."""
     said = style.capture_content
     endpoint = facts.endpoint
     model = text(facts.response.get("model")) or text(facts.request.get("model"))
@@ -68,7 +70,7 @@ def generation(facts: Facts, place: Place, style: Style, correlation: Correlatio
         span_id=place.span_id,
         root_span_id=place.root_span_id,
         parents=place.parents,
-        name=_name(facts, model, style),
+        name=name or _name(facts, model, style),
         type=endpoint.type,
         created=timestamp(facts.started),
         input=attached(endpoint.input(facts.request)) if said else None,

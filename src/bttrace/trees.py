@@ -8,6 +8,7 @@ was written open is completed by a row that merges. Knows no SDK, and no sink's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from weakref import ref
 
 from .clock import Clock, Ids
@@ -15,8 +16,10 @@ from .contracts import Begun, Ended, Told
 from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
+from .hearing import heard_of, linked
 from .model import Caller, Facts, Metric, Span
 from .shape import Place, Style, generation
+from .trace_keys import UNHEARD, Said
 from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 
@@ -71,9 +74,9 @@ class Trees:
         opening = observation.opening()
         if opening is None or opening.endpoint.conversation is None or isinstance(observation.parent, Told):
             return
+        key, heard = ref(observation), heard_of(opening)
         asked = opening.endpoint.conversation.asked(opening.request)
-        key = ref(observation)
-        self._enter(key, opening.started, asked, self._origin(observation, opening.caller))
+        self._enter(key, opening.started, asked, self._origin(observation, opening.caller, heard))
         self._streams[key] = observation
         if len(self._streams) > RUNNING:
             del self._streams[next(iter(self._streams))]
@@ -81,6 +84,8 @@ class Trees:
 
     def _enter(self, key: object, at: float, asked: Asked, origin: Origin) -> None:
         """Has a call find its turn, for which more may have to be known of streams that are being read."""
+        if origin.correlation.session_id is not None:
+            asked = replace(asked, session=origin.correlation.session_id)
         if not self._turns.knows(asked):
             self._peek(at)
         self._turns.begin(key, at, asked, origin)
@@ -96,11 +101,14 @@ class Trees:
         conversation = facts.endpoint.conversation
         if isinstance(ended.parent, Told):
             conversation = None  # another tracer tells of it, and of what is around it
+        heard = heard_of(facts)
         if not self._turns.is_running(key):
             asked = Asked() if conversation is None else conversation.asked(facts.request)
-            self._enter(key, facts.started, asked, self._origin(ended, facts.caller))
+            self._enter(key, facts.started, asked, self._origin(ended, facts.caller, heard))
         place, adopter = self._turns.place(key)
-        span = generation(facts, place, self._style, self._correlated(ended))
+        name = None if heard.trace is None else heard.trace.generation_name
+        correlation = linked(self._correlated(ended, heard), ended.within, place, heard)
+        span = generation(facts, place, self._style, correlation, name)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}
         did = () if conversation is None else facts.endpoint.compactions(facts.request, facts.response)
@@ -140,7 +148,9 @@ class Trees:
             step.sent()
 
     def start(self, execution: Execution) -> None:
-        """Takes it that an execution began."""
+        """Takes it that an execution began; one that two threads told of at once, once."""
+        if execution.placed is not None:
+            return
         at = self._clock.epoch(execution.started)
         run = Run(
             execution.kind,
@@ -151,6 +161,7 @@ class Trees:
             _keys(execution.asked_by),
             execution.delegate,
             execution.returns,
+            execution.promised,
         )
         if not self._turns.expects(run):
             self._peek(at)
@@ -172,6 +183,8 @@ class Trees:
             kind, message = execution.error
             error = f"{kind}: {message}" if message else kind
         ended = execution.started if execution.ended is None else execution.ended
+        if execution.errand is not None:
+            self._turns.retell(execution, execution.name, execution.arguments)
         self._turns.stop(execution, self._clock.epoch(ended), execution.result, error, execution.details)
         execution.result, execution.arguments = None, {}
         self._keep()
@@ -187,8 +200,13 @@ class Trees:
                 answer = facts.endpoint.conversation.answer(facts.response)
                 self._turns.hear(key, max(at, facts.started), answer)
 
-    def _origin(self, ended: Ended | Execution, caller: Caller | None) -> Origin:
-        parent, within, correlation = ended.parent, ended.within, self._correlated(ended)
+    def _origin(self, ended: Ended | Execution, caller: Caller | None, heard: Said = UNHEARD) -> Origin:
+        """Gives where something began, and what is said of it."""
+        origin = self._begun(ended, caller, self._correlated(ended, heard))
+        return origin if heard.trace is None else replace(origin, trace=heard.trace)
+
+    def _begun(self, ended: Ended | Execution, caller: Caller | None, correlation: Correlation) -> Origin:
+        parent, within = ended.parent, ended.within
         if within is not None and (parent is within.parent or parent is within.current):
             return Origin(within, caller=caller, correlation=correlation)
         root, above = getattr(parent, "root_span_id", None), getattr(parent, "span_id", None)
@@ -203,10 +221,14 @@ class Trees:
             return Origin(self._root_key, root, above, None, caller, correlation)
         return Origin(within, caller=caller, correlation=correlation)
 
-    def _correlated(self, ended: Ended | Execution) -> Correlation:
-        """Gives what is said around something, in the application's code and for the whole process."""
-        said = ended.correlation
-        return self._correlation if said is None else said.within(self._correlation)
+    def _correlated(self, ended: Ended | Execution, heard: Said = UNHEARD) -> Correlation:
+        """Gives what is said of something: by itself, around it in the code, and for the whole process."""
+        around = ended.correlation
+        around = self._correlation if around is None else around.within(self._correlation)
+        found = around if heard is UNHEARD else heard.correlation.within(around)
+        if found.session_id is None and heard.last_session is not None:
+            return replace(found, session_id=heard.last_session)
+        return found
 
     # Writing.
 

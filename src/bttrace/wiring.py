@@ -35,6 +35,7 @@ from .registries import REGISTRIES
 from .seams.calls import Call
 from .seams.coverage import not_covered
 from .seams.discovery import Discovery
+from .seams.entrances import FRAMEWORKS, QUEUES
 from .seams.executions import Executions
 from .seams.servers import MODULE, Servers
 from .seams.stainless import Seam
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
     from .sampling import Sampling
     from .seams.connections import Connections
     from .seams.declared import Declared
+    from .seams.errands import Errands
+    from .seams.frameworks import Frameworks
+    from .seams.incoming import Incoming
+    from .seams.outgoing import Outgoing
+    from .seams.queues import Queues
     from .seams.tools import Tools
     from .seams.workflows import Workflows
     from .sinks.local import JournalSink
@@ -80,11 +86,12 @@ class Wiring:
             _price(settings, sinks),
         )
         self.sampling = _sampling(settings)
+        self._ids = parts.ids or RandomIds()
         self.recorder = Recorder(
             sinks,
             style,
             parts.clock or SystemClock(),
-            parts.ids or RandomIds(),
+            self._ids,
             settings.exit_timeout,
             partial(_screens, settings, self.sampling),
             Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
@@ -110,6 +117,9 @@ class Wiring:
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
         self._settings = settings
         hook.watch(MODULE, Servers(self.recorder.leave, self._ledger).patch)
+        for module in FRAMEWORKS:
+            hook.watch(module, self._serve)
+        hook.watch(QUEUES, self._work)
         if settings.tools:
             guarded(self.declared.look)()
         if settings.workflows or settings.tasks:
@@ -126,6 +136,66 @@ class Wiring:
             from .seams.carrying import patch
 
             self._hook.watch("concurrent.futures.thread", lambda pools: patch(pools, self._ledger))
+
+    def _serve(self, module: ModuleType) -> None:
+        """Patches a web framework, one of whose modules has been imported."""
+        self.carry()
+        self.frameworks.patch(module)
+
+    def _work(self, signals: ModuleType) -> None:
+        """Has Celery tell of the tasks that it runs."""
+        self.carry()
+        self.queues.patch(signals)
+
+    @cached_property
+    def incoming(self) -> Incoming:
+        """Gives what reads the headers that say where something comes from."""
+        from .seams.incoming import Incoming
+
+        return Incoming(self.project)
+
+    def project(self) -> Json:
+        """Gives the project that spans go to: `project_id` and `project_name`, as far as they are known."""
+        for sink in self.recorder.sinks:
+            project: Json | None = getattr(sink, "project", None)
+            if project is not None:
+                return project
+        settings = self._settings
+        return {
+            "project_id": settings.project_id,
+            "project_name": None if settings.project_id else settings.project,
+        }
+
+    @cached_property
+    def frameworks(self) -> Frameworks:
+        """Gives the web frameworks whose requests are traced."""
+        from .seams.frameworks import Frameworks
+        from .seams.requests import Requests
+
+        return Frameworks(Requests(self.errands, self.incoming), self._ledger)
+
+    @cached_property
+    def errands(self) -> Errands:
+        """Gives what is told of only once something begins in it."""
+        from .seams.errands import Errands
+
+        ids = None if run_workflow(os.environ) else self._ids  # all of them stand in the run's span
+        return Errands(self.executions, self.recorder, self._neighbours, ids)
+
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        """Gives what tells another process which span something is sent in."""
+        from .seams.outgoing import Outgoing
+
+        is_left_out = None if self.sampling is None else self.sampling.is_left_out
+        return Outgoing(self.recorder, self._neighbours, self.project, is_left_out)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Gives the tasks of queues that are traced."""
+        from .seams.queues import Queues
+
+        return Queues(self.errands, self.incoming, self.outgoing if self._settings.propagate else None)
 
     @cached_property
     def tools(self) -> Tools:
@@ -207,6 +277,8 @@ class Wiring:
     def undo(self, timeout: float) -> list[str]:
         """Puts back what was patched, delivers and ends the recorder; gives what could not be put back."""
         left_behind = self._ledger.restore()
+        if "queues" in vars(self):
+            self.queues.close()
         if self._discovery is not None:
             self._discovery.close()
         self.recorder.close(timeout)

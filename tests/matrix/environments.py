@@ -109,16 +109,26 @@ def tools() -> Tools:
 
 def environment(row: Row, interpreter: str, tools: Tools, *, fresh: bool = False) -> Path:
     """The Python of a row's environment, with the wheel of today in it."""
-    folder = FOLDER / f"{row.name}-{_digest(os.path.realpath(interpreter), *row.requirements)}"
+    python = prepared(
+        row.name, ("pytest", *row.requirements, str(tools.wheel)), interpreter, tools, fresh=fresh
+    )
+    tools.pip(python, "--force-reinstall", "--no-deps", str(tools.wheel))
+    return python
+
+
+def prepared(
+    name: str, requirements: Sequence[str], interpreter: str, tools: Tools, *, fresh: bool = False
+) -> Path:
+    """The Python of an environment with these requirements, which is made unless it is there."""
+    folder = FOLDER / f"{name}-{_digest(os.path.realpath(interpreter), *requirements)}"
     python = folder / "bin" / "python"
     age = _age(folder)
     if fresh or age is None:
         ran([interpreter, "-m", "venv", "--without-pip", "--clear", str(folder)], _VENV_TIMEOUT, "venv")
         age = None
     if age is None or age > _STALE:
-        tools.pip(python, "--upgrade", "pytest", *row.requirements, str(tools.wheel))
+        tools.pip(python, "--upgrade", *requirements)
         _made(folder)
-    tools.pip(python, "--force-reinstall", "--no-deps", str(tools.wheel))
     return python
 
 

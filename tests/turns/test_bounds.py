@@ -11,6 +11,7 @@ import pytest
 
 from bttrace.evidence import Answer, Asked, Asking, Result
 from bttrace.testing import CountedIds
+from bttrace.trace_keys import Trace
 from bttrace.turns import Origin, Outcome, Run, Turns
 from bttrace.turns.steps import Step
 
@@ -180,3 +181,20 @@ def test_one_turn_without_end_takes_time_in_proportion(written: Written) -> None
     turns.end(5000, 5001.0, Outcome(Answer((), "last", "done", "done")))
     written.take()
     assert written.statuses == {"completed": 1}
+
+
+def test_named_traces_that_never_end() -> None:
+    """Their roots and spans end when they are forgotten, or at the latest when nothing more will be heard."""
+    turns = Turns(CountedIds())
+    written = Written(turns)
+    for number in range(MANY):
+        origin = Origin(trace=Trace(f"trace {number}", span_name="Step"))
+        turns.begin(number, float(number), asked(number), origin)
+        if number % 2:
+            turns.end(number, float(number), Outcome(Answer(text="done")))
+        written.take()
+    assert len(turns.shared()) == 2000
+    assert len(turns._traces._within) == 1000
+    turns.abandon()
+    written.take()
+    assert written.open == set()

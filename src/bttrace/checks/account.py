@@ -7,56 +7,23 @@ from __future__ import annotations
 
 import difflib
 import os
-import threading
 import time
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any
 
 from ..config import Config, nearest_env_file
-from ..guard import guarded
 from ..model import Json
-from ..sinks.api import BraintrustApi, Refused
+from ..sinks.answers import Refused
+from ..sinks.api import BraintrustApi
 from ..sinks.transport import Unavailable, host
 from ..values import text
 from .findings import Finding, found, well
-from .trials import Heard
-
-T = TypeVar("T")
+from .questions import Heard, Question
 
 _NEAR = 3  # names that are shown
 _ALIKE = 0.5  # as difflib has it
 _SHOWN = 4  # characters of a key, of one that is much longer
 _LONG = 20
 _OF_THE_PROJECT = ("forbidden", "rejected", "unknown-project-id")
-
-
-class _Question(Generic[T]):
-    """Something that is asked on a thread. `is_settled` once there is an `answer` or a `fault`."""
-
-    def __init__(self, ask: Callable[[], T], heard: Heard) -> None:
-        self.answer: T | None = None
-        self.fault: Exception | None = None
-        self.settled = threading.Event()
-        self._ask = ask
-        self._heard = heard
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        self.answer = guarded(self._ask, retires=False, theirs=self._failed)()
-        self.settled.set()
-        self._heard.put(self)
-
-    def _failed(self, fault: Exception) -> None:
-        self.fault = fault
-
-    @property
-    def trouble(self) -> tuple[str, str] | None:
-        """Gives a code and a sentence, if there is no answer."""
-        fault = self.fault
-        if fault is None:
-            return None if self.settled.is_set() else ("no-answer", "there is no answer in time")
-        code = fault.why if isinstance(fault, (Refused, Unavailable)) else "wrong-url"
-        return code, str(fault) or type(fault).__name__
 
 
 class Account:
@@ -69,8 +36,8 @@ class Account:
         self._was_made = False
         self._names: list[str] = []  # of other projects, where there is none of that name
         self._api = BraintrustApi(settings)
-        self._login = _Question(lambda: self._api.organisations(deadline), heard)
-        self._project = _Question(self._asked_project, heard)
+        self._login = Question(lambda: self._api.organisations(deadline), heard)
+        self._project = Question(self._asked_project, heard)
 
     @property
     def is_settled(self) -> bool:
@@ -82,6 +49,16 @@ class Account:
     def project(self) -> Json | None:
         """Gives the project that spans go to, if there is one."""
         return self._project.answer
+
+    @property
+    def takes(self) -> bool:
+        """Whether a span can be sent that makes no project: one is there, or may be of that id.
+
+        A key that may not look a project up can still be one that may write to it.
+        """
+        code, _ = _trouble(self._project) or ("", "")
+        by_id = self._settings.project_id is not None
+        return self.project is not None or (by_id and code in _OF_THE_PROJECT)
 
     @property
     def organisations(self) -> list[str]:
@@ -122,17 +99,17 @@ class Account:
             self._names = self._api.project_names(self._deadline)
         return project
 
-    def findings(self) -> list[Finding]:
-        """Gives what is known by now."""
-        login, project = self._login.trouble, self._project.trouble
+    def findings(self, *, arrived: bool) -> list[Finding]:
+        """Gives what is known by now; `arrived` says that a span was taken."""
+        login, project = _trouble(self._login), _trouble(self._project)
         told = [self._login_finding(login)]
         if login is None:
             told += self._organisation_findings()
         if project is None and (self._project.answer is not None or login is None):
             told.append(self._project_finding())
-        elif project is not None and not _is_told(project, login):
+        elif project is not None and not self._is_told(project, login):
             about = "project" if project[0] in _OF_THE_PROJECT else "braintrust"
-            told.append(found(about, *project))
+            told.append(found(about, *project, level="warning" if arrived else None))
         return told
 
     def _login_finding(self, trouble: tuple[str, str] | None) -> Finding:
@@ -178,9 +155,19 @@ class Account:
         )
         return f"{ending}, from {place}"
 
+    def _is_told(self, trouble: tuple[str, str], login: tuple[str, str] | None) -> bool:
+        """Tells whether what is wrong with the project was told of the login, or the organisation."""
+        if login is None:
+            return trouble[0] == "unknown-organisation"
+        settings = self._settings
+        is_one_host = host(settings.api_url or "") == host(settings.app_url)
+        return login[0] == trouble[0] and (is_one_host or trouble[0] == "wrong-key")
 
-def _is_told(trouble: tuple[str, str], login: tuple[str, str] | None) -> bool:
-    """Tells whether what is wrong with the project was told of the login, or the organisation."""
-    if trouble[0] == "unknown-organisation":
-        return login is None
-    return login is not None and (login == trouble or login[0] == trouble[0] == "wrong-key")
+
+def _trouble(question: Question[Any]) -> tuple[str, str] | None:
+    """Gives a code and a sentence, if there is no answer."""
+    fault = question.fault
+    if fault is None:
+        return None if question.settled.is_set() else ("no-answer", "there is no answer in time")
+    code = fault.why if isinstance(fault, (Refused, Unavailable)) else "wrong-url"
+    return code, fault.what if isinstance(fault, Refused) else str(fault) or type(fault).__name__

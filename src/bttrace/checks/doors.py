@@ -39,25 +39,27 @@ _DOORS = {
 }
 
 
-def hook_finding(started: Mapping[str, Any], *, enables: bool) -> Finding:
-    """Gives what a trial says of the hook; `enables` says that the program calls `bttrace.enable()`."""
+def hook_finding(started: Mapping[str, Any], *, enables: bool, off: bool) -> Finding:
+    """Gives what a trial says of the hook.
+
+    `enables` says that the program calls `bttrace.enable()`, `off` that no exporter is chosen: only in
+    the trial is there one.
+    """
     sites = list(_sites([*_entries(), *started["path"]]))
     theirs = [site for site in sites if not _is_ours(site)]
     through = door(started)
     if through is not None:
         behind = f"; {theirs[0]} is loaded too" if theirs and through in ("run", "PYTHONPATH") else ""
-        return well(_ABOUT, f"{_DOORS[through]}{behind}")
+        return well(_ABOUT, f"{'would be ' * off}{_DOORS[through]}{behind}")
     if enables:
-        return well(_ABOUT, "active in a program that calls bttrace.enable()")
+        return well(_ABOUT, f"{'would be ' * off}active in a program that calls bttrace.enable()")
     if not _entries_of_ours():
         gone = [entry for entry in _entries() if entry.endswith(_ENDING)]
         why = f"PYTHONPATH names {gone[0]}, where there is none" if gone else "nothing here starts it"
         return found(_ABOUT, "not-on-path", f"not active in a Python that is started here: {why}")
     if started["flags"]:
-        flags = " ".join(started["flags"])
-        return found(
-            _ABOUT, "isolated", f"not active: Python is started with {flags}, and looks at no PYTHONPATH"
-        )
+        said = f"not active: Python is started with {started['flags'][0]}, and looks at no PYTHONPATH"
+        return found(_ABOUT, "isolated", said)
     if theirs and sites[0] == theirs[0]:
         return found(_ABOUT, "hidden", f"not active: {theirs[0]} stands before bttrace's own and hides it")
     return found(_ABOUT, "not-started", f"not active, though it is on PYTHONPATH: {started['reason']}")

@@ -87,7 +87,6 @@ CODES: Mapping[str, tuple[Level, str]] = {
     "too-many-requests": ("failed", _LATER),
     "platform-error": ("failed", _LATER),
     "rejected": ("failed", "Please report it: Braintrust does not take what bttrace sends."),
-    "not-confirmed": ("failed", _NETWORK),
     "spool-not-empty": ("warning", "Deliver it: bttrace replay"),
     "spool-not-usable": ("warning", "Name a folder of your own in BTTRACE_SPOOL_DIR."),
     "journal-not-usable": ("failed", "Name a folder in BTTRACE_JOURNAL_DIR that can be written."),

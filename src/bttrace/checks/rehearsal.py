@@ -10,8 +10,8 @@ found goes to standard output, a line of JSON after a mark each, because the app
 - `called`: the ids of the `rows` that came of a call, what became of them, and the seconds
   that took; or the `error`.
 
-Before the call a word is awaited on standard input: `send`, where the exporters are the
-application's, or `keep`, where the span goes to a journal that is thrown away; and the seconds for that.
+Before the call a word is awaited on standard input, and the seconds for it: `send`, where the exporters are
+the application's, `keep`, where the span is only printed, or `leave`.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class _Stage:
         word, _, seconds = sys.stdin.readline().partition(" ")
         if word == "keep":
             session.disable()
-            session.enable(exporter="local", disabled=False)
-        if word:
+            session.enable(exporter="console")
+        if word in ("send", "keep"):
             self._call(sdk, float(seconds))
 
     def _call(self, module: ModuleType, timeout: float) -> None:

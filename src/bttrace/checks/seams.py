@@ -11,9 +11,9 @@ from .trials import Trial
 
 
 def sdk_finding(trial: Trial) -> Finding | None:
-    """Gives what a trial says of its SDK; `None` if it had none, or did not come so far as to say it."""
+    """Gives what a trial says of its SDK; `None` if it had none, or ended before it came to that."""
     sdk = trial.sdk
-    if sdk is None or trial.started is None:
+    if sdk is None or (trial.started is None and trial.has_ended):
         return None
     version = str(sdk.version)
     told = trial.imported

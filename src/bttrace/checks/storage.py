@@ -36,7 +36,8 @@ def spool_findings(settings: Config) -> list[Finding]:
 
 def _try(destination: Destination) -> None:
     """Makes a folder in it and takes that away again; raises `OSError` and `Unusable`."""
-    new = [path for path in (destination.path, destination.root) if not path.exists()]
+    places = (destination.path, destination.root, *destination.root.parents)
+    new = [path for path in places if not path.exists()]
     destination.own().tidy()
     for path in new:
         with suppress(OSError):  # another process may be in it by now

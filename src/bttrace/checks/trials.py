@@ -17,13 +17,12 @@ from typing import Any
 
 from ..guard import guarded
 from ..interpreter import interpreter_flags
+from .questions import Heard
 from .sdks import Sdk
 
 _CODE = "from bttrace.checks.rehearsal import main; main()"
 _SAID = "bttrace: "  # how lines of our own begin
 _LINES = 100  # that are remembered of what a child says
-Heard = queue.SimpleQueue[object]
-"""What wakes who waits for anything to happen."""
 
 
 class Trial:
@@ -46,10 +45,15 @@ class Trial:
         self._before_call = 0
 
     @property
-    def is_ready(self) -> bool:
-        """Whether it waits to be told where its span shall go."""
+    def waits(self) -> bool:
+        """Whether it waits to be told what to do."""
         told = self.imported
-        return told is not None and not told["error"] and told["known"] and not self.has_ended
+        return told is not None and not (told["error"] or self.is_told or self.has_ended)
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether its SDK is patched, so that a call makes a span."""
+        return bool(self.imported and self.imported["known"])
 
     def run(self) -> None:
         """Runs the child to its end."""
@@ -83,7 +87,7 @@ class Trial:
         process.wait()
 
     def tell(self, word: str, seconds: float) -> None:
-        """Tells it to call: to `send` the span, or to `keep` it to itself."""
+        """Tells it to call, and to `send` the span, or to `keep` it to itself; or to `leave`."""
         self.is_told = True
         if self._process is None or self._process.stdin is None:
             return

@@ -16,9 +16,10 @@ from ..patch import WRAPT
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 STANDARD = os.path.dirname(os.__file__) + os.sep
 # Frames that only hand a call on: whoever made it may be further up the stack.
-_BETWEEN = tuple(
-    STANDARD + name for name in ("asyncio" + os.sep, "concurrent" + os.sep, "contextlib.py", "threading.py")
-)
+# The last ones wrap deprecated methods: `deprecated` of typing_extensions 4.15, and of Python 3.13.
+_HANDING_ON = ("asyncio" + os.sep, "concurrent" + os.sep, "contextlib.py", "threading.py", "warnings.py")
+_DEPRECATED = str(getattr(sys.modules.get("typing_extensions"), "__file__", None) or "")
+_BETWEEN = tuple(filter(None, (*(STANDARD + name for name in _HANDING_ON), _DEPRECATED)))
 # Above it is who runs the loop, not who made the call.
 LOOP = STANDARD + os.path.join("asyncio", "events.py")
 _FRAMES = 40  # how far up the stack the application's frame is looked for

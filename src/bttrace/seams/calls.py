@@ -246,6 +246,7 @@ class Call:
             self._question(),
             self._recorder.clock.epoch(self.started),
             Caller.of(self.caller),
+            http.session(self.request),
         )
 
     def facts_so_far(self) -> Facts | None:
@@ -303,6 +304,7 @@ class Call:
             request_id=request_id or http.request_id(self.headers),
             caller=Caller.of(self.caller),
             moments={} if self._moments is None else self._moments.told(self._recorder.clock.epoch),
+            session=http.session(self.request),
         )
 
     def _since_start(self, reading: int | None) -> float | None:

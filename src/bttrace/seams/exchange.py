@@ -39,11 +39,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of a connection, and what its address says."""
+    """Who is at the other end of a connection, and what its address and its `x-session-id` header say."""
 
     provider: str
     sdk: str
     query: Mapping[str, str]
+    session: str | None = None
 
 
 class Exchange:
@@ -105,7 +106,8 @@ class Exchange:
     def opening(self) -> Opening | None:
         """Gives what is known of it when the server has begun it."""
         started = self._clock.epoch(self.started)
-        return Opening(self._kind.endpoint, json_object(plain(self.request)), started, self.origin.caller)
+        request = json_object(plain(self.request))
+        return Opening(self._kind.endpoint, request, started, self.origin.caller, self._peer.session)
 
     def facts_so_far(self) -> Facts | None:
         """Gives what is known of it before it has ended."""
@@ -130,6 +132,7 @@ class Exchange:
             error_message=message,
             caller=self.origin.caller,
             moments=self._moments.told(self._clock.epoch),
+            session=self._peer.session,
         )
 
     def _since_start(self, reading: int | None) -> float | None:

@@ -16,7 +16,7 @@ from ..backlog import ITEM
 from ..contracts import Neighbours
 from ..correlated import current
 from ..evidence import Return
-from ..executions import EXECUTING, Execution, Kind
+from ..executions import EXECUTING, Execution, Kind, around
 from ..fitting import fits
 from ..guard import guarded
 from ..native import allocate_lock
@@ -162,10 +162,10 @@ class Executions:
             execution.is_hidden = True
             recorder.begin(execution)
             return None
-        execution.within = outer
         execution.correlation = current()
         execution.caller, _ = caller_and_wrapper(self.libraries, (), called_from)
         execution.parent = self._neighbours.parent(None)
+        execution.within = around(execution.parent)
         if self._neighbours.awaits(execution):
             execution.awaited = allocate_lock()
             execution.awaited.acquire()
@@ -174,8 +174,12 @@ class Executions:
             recorder.promptness.began(execution)
         return execution
 
-    def _put(self, execution: Execution, weight: int = ITEM) -> None:
-        """Queues an execution that has ended."""
+    def put(self, execution: Execution, weight: int = ITEM) -> None:
+        """Queues an execution that has ended, unless nobody was told that it began."""
+        if execution.is_latent:
+            return
+        if execution.errand is not None:
+            execution.errand.tell(execution)
         promptness = self._recorder.promptness
         if promptness is None:
             self._recorder.put(execution, None, weight)
@@ -187,7 +191,11 @@ class Executions:
         """Ends an execution with what it gave. Only the first time counts."""
         if execution.ended is not None:
             return
+        if execution.is_latent:
+            execution.result = result
         execution.ended = self._recorder.clock.now()
+        if execution.is_latent:  # still: nothing has begun in it in another thread
+            return
         weight = ITEM
         try:
             if gate is not None and gate.returned is not None:
@@ -198,7 +206,7 @@ class Executions:
             execution.result, text = weighed(result)
             weight += text
         finally:
-            self._put(execution, weight)
+            self.put(execution, weight)
 
     def _fail(self, execution: Execution, error: BaseException, gate: Gate | None = None) -> None:
         """Ends an execution with an exception, of which it keeps the text, not the frames."""
@@ -210,7 +218,7 @@ class Executions:
                 error = gate.raised(error)
             execution.error = (type(error).__name__, str(error)[:_ERROR_TEXT])
         finally:
-            self._put(execution)
+            self.put(execution)
 
 
 def itself(awaitable: Awaitable[Any]) -> Awaitable[Any]:

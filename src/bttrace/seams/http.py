@@ -12,6 +12,7 @@ from typing import Any
 from ..model import Json
 from ..providers.hosts import model_named
 
+_SESSION = b"x-session-id"
 _TEXT = 1_000_000  # bytes of an answer that is text, such as subtitles, that are kept
 
 
@@ -24,6 +25,16 @@ def asked(request: Any) -> Json:
     """Gives a request's body as JSON, with the model that its address names instead, if one does."""
     model = model_named(request.url.path) if request is not None else None
     return {**({"model": model} if model else {}), **parsed(content(request))[0]}
+
+
+def session(request: Any) -> str | None:
+    """Gives what a request's `x-session-id` header says: the one header of a request that is read."""
+    if request is None:
+        return None
+    for name, value in request.headers.raw:  # asking by name costs half as much again
+        if len(name) == len(_SESSION) and name.lower() == _SESSION:
+            return str(value, "utf-8", "replace") or None
+    return None
 
 
 def content(message: Any) -> bytes:

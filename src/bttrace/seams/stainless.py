@@ -22,7 +22,7 @@ from typing import Any
 
 from ..contracts import Neighbours
 from ..correlated import current
-from ..executions import EXECUTING
+from ..executions import around
 from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger
@@ -205,7 +205,7 @@ class Seam:
         call = Call(self._shared, endpoint, placed, client)
         call.caller, wrapper = caller_and_wrapper(self._libraries, self._neighbours.wrappers)
         call.parent = self._neighbours.parent(wrapper)
-        call.within = EXECUTING.get()
+        call.within = around(call.parent)
         call.correlation = current()
         if endpoint.conversation is not None:
             body = getattr(options, "json_data", None)

@@ -31,6 +31,8 @@ _LIMIT = 10_000  # messages that are held when the writer does not come; beyond 
 _LIMIT_BYTES = 8 * 2**20
 _NOTICE = 0  # what the recorder is given weighs nothing: the messages are here
 
+Address = tuple[str, str, str | None]
+"""Host and path that a connection was made to, and its `x-session-id` header, if it had one."""
 Seen = tuple[object | None, tuple[CodeType, int] | None, Execution | None, Correlation | None]
 """The application's braintrust span, its frame, the execution that it is in, and what was said around it."""
 UNSEEN: Seen = (None, None, None, None)
@@ -58,9 +60,7 @@ class Traffic:
     within = None
     correlation = None
 
-    def __init__(
-        self, kind: Connection, provider: Provider, recorder: Recorder, address: tuple[str, str]
-    ) -> None:
+    def __init__(self, kind: Connection, provider: Provider, recorder: Recorder, address: Address) -> None:
         self._kind = kind
         self._provider = provider
         self._recorder = recorder
@@ -146,10 +146,10 @@ class Traffic:
         return None
 
     def _peer(self) -> Peer:
-        host, path = self._address
+        host, path, session = self._address
         query: Mapping[str, str] = dict(parse_qsl(urlsplit(path).query))
         name = provider_name("", urlsplit(f"//{host}").hostname or "", self._provider.name)
-        return Peer(name, self._provider.sdk, query)
+        return Peer(name, self._provider.sdk, query, session)
 
 
 def _weight(message: object) -> int:

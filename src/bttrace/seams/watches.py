@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, ref
 from ..classes import dataclass
 from ..contracts import Neighbours
 from ..correlated import current
-from ..executions import EXECUTING
+from ..executions import around
 from ..guard import guarded
 from ..model import Json, Provider
 from ..record import Recorder
@@ -22,7 +22,7 @@ from ..suppression import is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
 from .exchange import Error
 from .marks import Marks
-from .traffic import UNSEEN, Seen, Traffic
+from .traffic import UNSEEN, Address, Seen, Traffic
 
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
 
@@ -116,7 +116,8 @@ class Watches:
         if is_suppressed():
             return UNSEEN
         caller, wrapper = caller_and_wrapper(self.libraries, self._neighbours.wrappers)
-        return self._neighbours.parent(wrapper), caller, EXECUTING.get(), current()
+        parent = self._neighbours.parent(wrapper)
+        return parent, caller, around(parent), current()
 
     def _go(self, identity: int) -> None:
         """Ends what is open on a connection that was collected."""
@@ -157,12 +158,13 @@ def _only(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return args[0] if args else next(iter(kwargs.values()))
 
 
-def _address(connection: Any) -> tuple[str, str]:
-    """Gives host and path that a connection was made to (websockets 13 to 17, `ClientConnection.request`)."""
+def _address(connection: Any) -> Address:
+    """Gives where a connection was made to (websockets 13 to 17, `ClientConnection.request`)."""
     request = getattr(getattr(connection, "_connection", None), "request", None)
     if request is None:
-        return "", ""
-    return str(request.headers.get("Host", "")), str(request.path)
+        return "", "", None
+    sessions = request.headers.get_all("x-session-id")
+    return str(request.headers.get("Host", "")), str(request.path), next(map(str, sessions), None)
 
 
 def _told(error: BaseException) -> Error:

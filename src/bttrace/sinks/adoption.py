@@ -137,7 +137,16 @@ def _event(span: Span) -> dict[str, Any]:
         if name in event:
             event[name] = converted(event[name], _theirs)
     event["metrics"] = dict(span.metrics)
+    if span.tags and not _takes_tags():
+        event["metadata"] = {**span.metadata, "tags": event.pop("tags")}
     return event
+
+
+def _takes_tags() -> bool:
+    """Tells whether a span in another may have tags: braintrust 0.4.0 raises (`logger.py`), 0.5 does not."""
+    version: str = getattr(sys.modules.get("braintrust.version"), "VERSION", "")
+    found = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return not found or found >= [0, 5]
 
 
 def _accepted(log: Callable[..., Any], event: dict[str, Any], refused: tuple[str, ...] = _REFUSED) -> Any:

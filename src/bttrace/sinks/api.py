@@ -18,35 +18,12 @@ from urllib.parse import quote, urlencode, urlsplit
 from ..config import Config
 from ..model import Json
 from ..values import json_object, objects, text
-from .transport import Answer, Misaddressed, Transport, Unavailable, Why, host
+from .answers import INSERT, Refused, Unsuitable, is_passing, meaning, parsed, seconds
+from .transport import Misaddressed, Transport, Unavailable, host
 
 _GOOD = range(200, 300)
-_UNKNOWN = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-_UNSUITABLE = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
 _MOST_PROJECTS = 1_000  # of which the names are asked for
-_LONGEST = 300.0  # seconds that an answer can put off the next request
 _AZURE = ".blob.core.windows.net"  # its address does not tell it what is put there
-_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
-
-
-class Refused(Exception):
-    """The API will not take anything from us as we are set up; the message says why and what to do."""
-
-    def __init__(self, message: str, why: Why = "wrong-url") -> None:
-        super().__init__(message)
-        self.why: Why = why
-
-
-class Unsuitable(Exception):
-    """The API will not take this request's body: it is too large, or something in it is wrong."""
-
-    def __init__(self, message: str, *, too_large: bool = False) -> None:
-        super().__init__(message)
-        self.too_large = too_large
 
 
 class BraintrustApi:
@@ -68,7 +45,7 @@ class BraintrustApi:
         """Inserts encoded log rows; gives how many the API confirmed."""
         project = self.project(deadline)
         body = b'{"events":[' + b",".join(events) + b"]}"
-        path = f"/v1/project_logs/{quote(project, safe='')}/insert"
+        path = f"{INSERT}{quote(project, safe='')}/insert"
         answer = self._request("POST", self._api(deadline), path, deadline, body)
         row_ids = answer.get("row_ids")
         return len(row_ids) if isinstance(row_ids, list) else len(events)
@@ -97,8 +74,8 @@ class BraintrustApi:
         if answer.status in _GOOD:
             return
         said = f"{host(url)} answers {answer.status} to an attachment"
-        if _passing(answer.status):
-            raise Unavailable(said, _seconds(answer))
+        if is_passing(answer.status):
+            raise Unavailable(said, seconds(answer))
         raise Unsuitable(said)
 
     def report(self, reference: Json, fault: str | None, deadline: float) -> None:
@@ -127,7 +104,7 @@ class BraintrustApi:
             app = self._config.app_url
             told = self._request("POST", app, "/api/apikey/login", deadline, b"{}").get("org_info")
             if not isinstance(told, list):
-                raise Refused(f"{host(app)} does not speak Braintrust's API: check BRAINTRUST_APP_URL.")
+                raise Refused(f"{host(app)} does not speak Braintrust's API", "check BRAINTRUST_APP_URL.")
             self._orgs = list(objects(told))
         return self._orgs
 
@@ -139,7 +116,8 @@ class BraintrustApi:
         if not named:
             known = ", ".join(repr(org.get("name")) for org in organisations) or "none"
             raise Refused(
-                f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key; it has: {known}.",
+                f"BRAINTRUST_ORG_NAME={wanted!r} is not an organisation of this key",
+                f"it has: {known}.",
                 "unknown-organisation",
             )
         return named[0]
@@ -178,7 +156,9 @@ class BraintrustApi:
         path = f"/v1/project?{urlencode({**wanted, **self._owner()})}"
         found = self._request("GET", self._api(deadline), path, deadline).get("objects")
         if not isinstance(found, list):
-            raise Refused(f"{self._api_url} does not speak Braintrust's API: check BRAINTRUST_API_URL.")
+            raise Refused(
+                f"{host(self._api(deadline))} does not speak Braintrust's API", "check BRAINTRUST_API_URL."
+            )
         return list(objects(found))
 
     def _owner(self) -> dict[str, str]:
@@ -191,70 +171,10 @@ class BraintrustApi:
             answer = self._transport.answer(method, base + path, headers, body, deadline)
         except Misaddressed:
             raise Refused(
-                f"{base} is not an address; check BRAINTRUST_API_URL and BRAINTRUST_APP_URL."
+                f"{host(base)} is not an address", "check BRAINTRUST_API_URL and BRAINTRUST_APP_URL."
             ) from None
         if answer.status in _GOOD:
-            return _parsed(answer.data, base)
-        raise self._meaning(answer, base, path)
-
-    def _meaning(self, answer: Answer, base: str, path: str) -> Exception:
-        """Gives the exception that says what a refusal means and what to do about it."""
-        status, where, own = answer.status, host(base), self._config
-        said = answer.data[:200].decode("utf-8", "replace").strip()
-        insert = path.startswith("/v1/project_logs/")
-        if status == HTTPStatus.UNAUTHORIZED:
-            return Refused(
-                f"{where} does not accept the key in BRAINTRUST_API_KEY (401): "
-                "check it, or make one in the organisation's settings at Braintrust.",
-                "wrong-key",
-            )
-        by_id = path.startswith("/v1/project/")  # where an id that is no UUID is a bad request
-        if own.project_id and (
-            ((insert or by_id) and status in _UNKNOWN) or (by_id and status in _UNSUITABLE)
-        ):
-            return Refused(
-                f"{where} knows no project BRAINTRUST_PROJECT_ID={own.project_id!r} for this key ({status}): "
-                "check the id, or set BRAINTRUST_PROJECT_NAME instead.",
-                "unknown-project-id",
-            )
-        if insert and status == HTTPStatus.NOT_FOUND:
-            self.project_id = None  # it was deleted since; the next try finds or makes it again
-            return Unavailable(f"{where} no longer has project {own.project!r} (404)")
-        if status == HTTPStatus.FORBIDDEN:
-            refused = f"{where} does not let this key write to project {own.project!r} (403): {said}"
-            return Refused(refused, "forbidden")
-        if (insert or path.startswith("/attachment")) and status in _UNSUITABLE:
-            refused = f"{where} refused {'rows' if insert else 'an attachment'} ({status}): {said}"
-            return Unsuitable(refused, too_large=status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if _passing(status):
-            busy = status == HTTPStatus.TOO_MANY_REQUESTS
-            return Unavailable(
-                f"{where} answers {status}",
-                _seconds(answer),
-                "too-many-requests" if busy else "platform-error",
-            )
-        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            return Refused(f"the proxy on the way to {where} wants to be logged in to (407).", "bad-proxy")
-        asked = path.partition("?")[0]
-        return Refused(f"{where} answers {status} to {asked}: check BRAINTRUST_API_URL. {said}".strip())
-
-
-def _parsed(data: bytes, base: str) -> Json:
-    try:
-        return json_object(json.loads(data))
-    except ValueError:
-        raise Refused(f"{base} does not speak Braintrust's API: check BRAINTRUST_API_URL.") from None
-
-
-def _passing(status: int) -> bool:
-    """Tells whether an answer asks to try again later."""
-    return status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _seconds(answer: Answer) -> float | None:
-    header = answer.headers.get("retry-after")
-    try:
-        seconds = float(header) if header else 0.0
-    except ValueError:
-        return None
-    return min(seconds, _LONGEST) if seconds > 0 else None  # NaN is not
+            return parsed(answer.data, base)
+        if path.startswith(INSERT) and answer.status == HTTPStatus.NOT_FOUND:
+            self.project_id = self._config.project_id  # it was deleted: the next try finds or makes it again
+        raise meaning(answer, base, path, self._config)

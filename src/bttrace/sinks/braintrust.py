@@ -247,7 +247,12 @@ def _line(span: Span, reference: Reference, *, merges: bool) -> bytes:
 
 
 def _event(span: Span, row: Json, *, merges: bool) -> Json:
-    """Gives a row, or a part of it, as an event; one that merges leaves nothing of what was there before."""
+    """Gives a row, or part of it, as an event; one that merges leaves nothing that this process said before.
+
+    In one that is shared, other processes may have said what was there.
+    """
+    if span.shared:
+        return row
     if not merges:
         row.pop("_is_merge", None)
         return row

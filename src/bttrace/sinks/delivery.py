@@ -26,7 +26,8 @@ from .spool import Spool
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from .api import BraintrustApi, Refused, Unsuitable
+    from .answers import Refused, Unsuitable
+    from .api import BraintrustApi
     from .transport import Unavailable, Why
 
 _CUT_BYTES = 2**16  # of a row that was too large nevertheless
@@ -145,7 +146,7 @@ class Delivery:
         """Sends what there is, until the deadline."""
         if self._api is None:
             return
-        from .api import Refused
+        from .answers import Refused
         from .transport import Unavailable
 
         try:
@@ -162,7 +163,7 @@ class Delivery:
 
     def _insert(self, api: BraintrustApi, deadline: float, backoff: Backoff) -> bool:
         """Inserts batch after batch; tells whether it got through. Raises what the API does."""
-        from .api import Unsuitable
+        from .answers import Unsuitable
 
         if self._is_new:
             self._is_new = False

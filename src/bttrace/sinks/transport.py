@@ -225,7 +225,8 @@ class Transport:
         except urllib3.exceptions.LocationValueError:
             raise Misaddressed(url) from None
         except urllib3.exceptions.HTTPError as fault:
-            raise Unavailable(f"{host(url)} can't be reached ({_reason(fault)})", why=_why(fault)) from None
+            why = _why(fault)
+            raise Unavailable(f"{host(url)} can't be reached ({_reason(fault, why)})", why=why) from None
 
     def close(self) -> None:
         """Closes all connections."""
@@ -253,10 +254,12 @@ def host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2] or url.partition("?")[0]
 
 
-def _reason(fault: Exception) -> str:
-    inner: BaseException = getattr(fault, "reason", None) or fault
-    cause = inner.__cause__ or inner
-    return getattr(cause, "strerror", None) or type(inner).__name__
+def _reason(fault: Exception, why: Why) -> str:
+    if why == "no-answer":
+        return "there is no answer in time"
+    told = next((text for cause in _causes(fault) if (text := getattr(cause, "strerror", None))), None)
+    through = "through the proxy: " if why == "bad-proxy" else ""
+    return f"{through}{told or type(fault).__name__}"
 
 
 def _why(fault: BaseException) -> Why:

@@ -17,7 +17,8 @@ from pathlib import Path
 from ..encode import described
 from ..guard import say_once
 from ..model import Attachment, Json
-from .api import BraintrustApi, Refused, Unsuitable
+from .answers import Refused, Unsuitable
+from .api import BraintrustApi
 from .backoff import Backoff
 from .courier import Courier
 from .spool import Spool

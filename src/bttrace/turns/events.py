@@ -10,6 +10,7 @@ from ..classes import dataclass
 from ..correlation import NOTHING, Correlation
 from ..evidence import Answer, Compaction, Return
 from ..model import Caller, Metric
+from ..trace_keys import Trace
 from .steps import Kind
 
 Failure = Literal["failed", "cancelled"]
@@ -19,7 +20,7 @@ Failure = Literal["failed", "cancelled"]
 class Origin:
     """Where something began: within an execution, by its key, and in the application's own span, if any.
 
-    `correlation` is what was said around it.
+    `correlation` is what was said around it, and `trace` what a request said of where it belongs.
     """
 
     within: object = None
@@ -28,6 +29,13 @@ class Origin:
     adopter: object = None
     caller: Caller | None = None
     correlation: Correlation = NOTHING
+    trace: Trace | None = None
+
+    @property
+    def root(self) -> str | None:
+        """Gives the trace that it is to be in, as far as that is known."""
+        asked = None if self.trace is None else self.trace.root_span_id
+        return asked or self.root_span_id
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,7 +55,8 @@ class Run:
 
     `arguments` are by parameter. What is `found` by the name that a model asked for counts
     only if it was asked for; `asked_by` are then the keys of the calls that may have asked. A tool that
-    hands the turn over does so to the `delegate` of that name.
+    hands the turn over does so to the `delegate` of that name. What was `promised` are the ids of its
+    trace and its span.
     """
 
     kind: Kind
@@ -58,3 +67,4 @@ class Run:
     asked_by: tuple[object, ...] = ()
     delegate: str | None = None
     returns: Return = "by id"
+    promised: tuple[str, str] | None = None

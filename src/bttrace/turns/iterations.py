@@ -109,7 +109,7 @@ class Turn:
     `answers` are the ids of its answers and of what they left unfinished, `said` what ended it.
     `touched` is the last time at which anything is known to have happened in it. `within` is the
     key of the execution that it was opened in, `delegates` are the steps of the agents to which it
-    was handed over, one by the other.
+    was handed over, one by the other. `span_name` is that of the span that a request had it stand in.
     """
 
     step: Step
@@ -125,6 +125,7 @@ class Turn:
     usage: dict[Metric, float] = field(default_factory=dict)
     within: object = None
     delegates: list[Step] = field(default_factory=list)
+    span_name: str | None = None
 
     @property
     def above(self) -> Step:

@@ -11,8 +11,9 @@ from ..model import Metric
 from ..shape import Place
 from .events import Origin, Run
 from .iterations import Pending, add
-from .places import Places
+from .places import Above, Places
 from .steps import Step
+from .traces import Traces
 
 _NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 _OPEN = 10_000  # executions that may be at work at once
@@ -34,8 +35,9 @@ class _Running:
 class Runs:
     """Gives executions their steps, and what begins within them its place."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, traces: Traces) -> None:
         self._places = places
+        self._traces = traces
         self._open: dict[object, _Running] = {}
         self._ended: dict[object, _Running] = {}
 
@@ -47,6 +49,8 @@ class Runs:
         act = None if pending is None else pending.iteration.act
         if pending is None or act is None:
             place, adopter = self.place(origin, at, None, is_call=False)
+            if run.promised is not None:
+                place = replace(place, root_span_id=run.promised[0], span_id=run.promised[1])
         else:
             act.started = min(act.started, at)  # it ran before its call was heard to be whole
             place, adopter = self._places.beneath(act)
@@ -86,6 +90,13 @@ class Runs:
         execution.step.metadata.update({"status": "error" if error else "success", **details})
         return None if execution.pending is None else (run, execution.pending)
 
+    def retell(self, key: object, name: str, arguments: object) -> None:
+        """Takes it that an execution is called otherwise than was known when it began."""
+        step = self.step_of(key)
+        if step is not None and step.ended is None:
+            step.name, step.input = f"{step.kind}:{name}", arguments
+            self._places.note(step)
+
     def _ended_now(self, key: object) -> tuple[Run | None, _Running | None]:
         """Remembers an execution as ended, without what it was given; gives that with it, if it was open."""
         execution = self._open.pop(key, None)
@@ -122,24 +133,35 @@ class Runs:
         return None if execution is None else execution.step
 
     def place(
-        self, origin: Origin, at: float, prompt: object, *, is_call: bool = True
+        self, origin: Origin, at: float, prompt: object, *, is_call: bool = True, is_turn: bool = False
     ) -> tuple[Place, object]:
-        """Gives a place in the execution that is around, in the application's span, or of its own.
+        """Gives a place where a request asks for one; in the execution that is around, or else of its own.
 
         What a tool asks a model is a task that it was delegated.
         """
         execution = self._known(origin.within)
         while execution is not None and execution.step is None:
-            origin = execution.origin
+            origin = replace(execution.origin, correlation=origin.correlation, trace=origin.trace)
             execution = self._known(origin.within)
+        around = None if execution is None else execution.step
+        above = self._traces.asked(origin, around, at)
+        if above is None:
+            above = self._around(execution, origin, at, prompt, is_call=is_call) or self._places.outermost(
+                origin
+            )
+        return self._places.placed(self._traces.named(above, origin, at, is_turn=is_turn))
+
+    def _around(
+        self, execution: _Running | None, origin: Origin, at: float, prompt: object, *, is_call: bool
+    ) -> Above | None:
         if execution is None or execution.step is None:
-            return self._places.outermost(origin)
+            return None
         if execution.step.kind != "tool" or not is_call:
-            return self._places.beneath(execution.step)
+            return Above.of(execution.step)
         if execution.task is None:
             execution.task = self._delegated(execution.step, at, prompt)
             execution.task.correlation = origin.correlation
-        return self._places.beneath(execution.task)
+        return Above.of(execution.task)
 
     def _delegated(self, tool: Step, at: float, prompt: object) -> Step:
         task = self._places.step("task", f"task:{tool.metadata['tool_name']}", at, tool)

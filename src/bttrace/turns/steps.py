@@ -1,7 +1,8 @@
 """The steps of a turn, as they are known so far, and the span of each. PURE.
 
 A *step* is what stands between the root of a trace and its model calls: a turn, its `reason`
-and `act` of each iteration, a tool, a task that a tool was delegated, a workflow, a compaction.
+and `act` of each iteration, a tool, a task that a tool was delegated, a workflow, a compaction;
+and a trace's root and a span within that a request named.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..media import attached
 from ..model import Caller, Json, Metric, Span, SpanType
 from ..shape import Place, Style, context, correlated, timestamp
 
-Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction"]
+Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction", "trace", "span"]
 _TYPES: Mapping[Kind, SpanType] = {"tool": "tool"}
 _COUNTING = ("reason", "act", "compaction")
 _TEXTS = frozenset({"text_preview"})  # what of an output is words of the model
@@ -49,7 +50,8 @@ class Step:
     """One step. Times are seconds since the epoch; `ended` is `None` while it is open.
 
     `said` tells that input and output are content, which may not be recorded. `adopter` is the
-    application's own span in which the whole trace hangs, if any; `correlation` is told of with it.
+    application's own span in which the whole trace hangs, if any; `correlation` is told of with it. Other
+    processes may tell of one that `is_shared`.
     `cost` is the sum of what its calls cost, as a span has it.
     """
 
@@ -68,6 +70,7 @@ class Step:
     cost: float | None = None
     origin: str = "turns"
     is_sent: bool = False
+    is_shared: bool = False
 
     def pay(self, cost: float | None) -> None:
         """Adds what a call cost to the sum; with one that is not known, no sum is."""
@@ -110,6 +113,7 @@ class Step:
             context=context(self.origin, self.caller, style),
             tags=self.correlation.tags,
             merges=self.is_sent,
+            shared=self.is_shared,
             cost=self.cost,
         )
 

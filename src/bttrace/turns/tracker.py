@@ -10,7 +10,8 @@ a tool past the results that it sends or a model call past its tool, ends after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from ..classes import dataclass
@@ -21,9 +22,10 @@ from .events import Origin, Outcome, Run
 from .iterations import Iteration, Pending, Turn
 from .matching import Match, newest
 from .memory import Memory
-from .places import Places
+from .places import Above, Places
 from .runs import Runs
 from .steps import Ids, Step, conclude
+from .traces import Traces, turn_names
 
 _NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 RUNNING = 10_000  # calls that may be at work at once
@@ -45,10 +47,11 @@ class _Generation:
 class Turns:
     """Takes what begins and ends, in order, and gives the steps that changed."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, inherited: Iterable[Step] = ()) -> None:
         self._places = Places(ids)
         self._memory = Memory(self._give_up)
-        self._runs = Runs(self._places)
+        self._traces = Traces(self._places, inherited)
+        self._runs = Runs(self._places, self._traces)
         self._endings = Endings(self._places)
         self._running: dict[object, _Generation] = {}
         self._latest = 0.0
@@ -61,15 +64,15 @@ class Turns:
         if asked.compacts:
             self._running[key] = self._compacting(at, asked, origin)
             return
-        match = self._memory.matched(asked, origin.root_span_id) or self._retold(asked, at, origin)
+        match = self._memory.matched(asked, origin.root) or self._retold(asked, at, origin)
         if match is not None and (asked.about or asked.resumes):
-            self._join(key, at, match.turn, match.iteration, again=bool(asked.about))
+            self._join(key, at, origin, match.turn, match.iteration, again=bool(asked.about))
         elif match is not None:
             self._endings.settle(match.pairs, at)
-            self._join(key, at, match.turn, match.next or self._iterated(match.turn, at, asked))
+            self._join(key, at, origin, match.turn, match.next or self._iterated(match.turn, at, asked))
         elif asked.offers:
             turn = self._opened(at, asked, origin)
-            self._join(key, at, turn, self._iterated(turn, at, asked))
+            self._join(key, at, origin, turn, self._iterated(turn, at, asked))
         else:
             place, adopter = self._runs.place(origin, at, asked.prompt)
             self._running[key] = _Generation(None, None, place, adopter, origin.within)
@@ -134,6 +137,7 @@ class Turns:
         if generation is None:
             return
         self._runs.spend(generation.within, outcome.usage, outcome.cost)
+        self._traces.ended(generation.place, at)
         if generation.compaction is not None:
             self._compacted(generation.compaction, at, outcome)
         if generation.turn is None or generation.iteration is None:
@@ -198,6 +202,10 @@ class Turns:
             turn.touch(at)
             self._endings.close(turn, "failed" if error else "completed")
 
+    def retell(self, key: object, name: str, arguments: object) -> None:
+        """Takes it that an execution is called otherwise than was known when it began."""
+        self._runs.retell(key, name, arguments)
+
     def lose(self, key: object) -> None:
         """Takes it that the end of an execution will not be heard of."""
         self._runs.lose(key, self._latest)
@@ -229,7 +237,11 @@ class Turns:
 
     def changes(self) -> list[Step]:
         """Gives the steps that changed since they were last asked for, parents before their children."""
-        return self._places.changes()
+        return self._traces.changes()
+
+    def shared(self) -> list[Step]:
+        """Gives the steps that a forked child inherits."""
+        return self._traces.shared()
 
     def abandon(self) -> None:
         """Ends everything that is open, because nothing more will be heard of it."""
@@ -237,6 +249,7 @@ class Turns:
         for key in list(self._running):
             self.drop(key)
         self._memory.clear()
+        self._traces.abandon(self._latest)
 
     def _give_up(self, turn: Turn) -> None:
         if turn.step.ended is None:
@@ -245,21 +258,27 @@ class Turns:
     # How steps come to be, and end.
 
     def _opened(self, at: float, asked: Asked, origin: Origin) -> Turn:
-        place, adopter = self._runs.place(origin, at, asked.prompt)
-        step = Step(place, "turn", "agent turn", at, adopter, input=asked.prompt, caller=origin.caller)
+        origin = self._in_session(origin, asked)
+        place, adopter = self._runs.place(origin, at, asked.prompt, is_turn=True)
+        name, span_name = turn_names(origin.trace, place)
+        step = Step(place, "turn", name, at, adopter, input=asked.prompt, caller=origin.caller)
         step.correlation = origin.correlation
         turn = Turn(step, weight(asked.prompt), asked.prompts[-1] if asked.prompts else None)
         turn.weight += weight(turn.prompt)
         turn.within = origin.within
-        turn.session = self._session(asked, origin) or place.root_span_id
+        turn.span_name = span_name
+        turn.session = origin.correlation.session_id or place.root_span_id
         step.metadata = {"session_id": turn.session}
         self._memory.opened(turn)
         self._places.note(step)
         return turn
 
-    def _session(self, asked: Asked, origin: Origin) -> str | None:
-        """Gives the session of what is asked: what is said of it counts more than what is found out."""
-        return asked.session or origin.correlation.session_id or self._memory.session(asked)
+    def _in_session(self, origin: Origin, asked: Asked) -> Origin:
+        """Gives where something begins with the session that it is of, if that is known."""
+        session = self._memory.session(asked)
+        if session is None or session == origin.correlation.session_id:
+            return origin
+        return replace(origin, correlation=replace(origin.correlation, session_id=session))
 
     def _iterated(self, turn: Turn, at: float, asked: Asked) -> Iteration:
         number = len(turn.iterations) + 1
@@ -269,7 +288,16 @@ class Turns:
         self._memory.iterated(turn)
         return iteration
 
-    def _join(self, key: object, at: float, turn: Turn, iteration: Iteration, *, again: bool = False) -> None:
+    def _join(
+        self,
+        key: object,
+        at: float,
+        origin: Origin,
+        turn: Turn,
+        iteration: Iteration,
+        *,
+        again: bool = False,
+    ) -> None:
         turn.running += 1
         iteration.running += 1
         iteration.reason.ended = None
@@ -284,11 +312,15 @@ class Turns:
             if is_failed:
                 step.output = None
         self._memory.touched(turn, at)
-        place, adopter = self._places.beneath(iteration.reason)
+        above = Above.of(iteration.reason)
+        if origin.trace is not None and origin.trace.span_name != turn.span_name:
+            above = self._traces.named(above, origin, at)
+        place, adopter = self._places.placed(above)
         self._running[key] = _Generation(turn, iteration, place, adopter, turn.within, again)
 
     def _compacting(self, at: float, asked: Asked, origin: Origin) -> _Generation:
         """Begins a compaction: of the turn that is open, or else of its session alone."""
+        origin = self._in_session(origin, asked)
         turn = self._memory.concerned(asked)
         if turn is not None and turn.step.ended is None:
             place, adopter = self._places.beneath(turn.step)
@@ -297,7 +329,7 @@ class Turns:
         step = Step(place, "compaction", "compaction", at, adopter, caller=origin.caller)
         if not place.parents:
             step.correlation = origin.correlation
-        step.metadata["session_id"] = self._session(asked, origin) if turn is None else turn.session
+        step.metadata["session_id"] = origin.correlation.session_id if turn is None else turn.session
         self._places.note(step)
         place, adopter = self._places.beneath(step)
         return _Generation(None, None, place, adopter, origin.within, compaction=step)

@@ -46,7 +46,6 @@ COMPLETE = Endpoint(
         "max_tokens": ("max_tokens_to_sample",),
         "stop": ("stop_sequences",),
         "stream": ("stream",),
-        "user_id": ("metadata.user_id",),
     },
     details={"response_id": "id"},
     finish_reason=lambda response: text(response.get("stop_reason")),

@@ -190,7 +190,6 @@ MESSAGES = Endpoint(
         "reasoning": ("thinking",),
         "service_tier": ("service_tier",),
         "stream": ("stream",),
-        "user_id": ("metadata.user_id",),
         "context_management": ("context_management",),
     },
     details={

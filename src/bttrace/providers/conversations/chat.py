@@ -45,7 +45,6 @@ class ChatConversation:
             prompts=prompts(messages),
             is_prompted=is_prompted,
             follows=follows,
-            session=_session(request),
             said=said(messages),
             concerns=_concerned(messages),
         )
@@ -105,10 +104,6 @@ def _result(message: Json) -> Result:
 
 def _prompt(messages: list[Json]) -> object:
     return next((one.get("content") for one in reversed(messages) if one.get("role") == _USER), None)
-
-
-def _session(request: Json) -> str | None:
-    return text(request.get("session_id")) or text(request.get("prompt_cache_key"))
 
 
 def words(content: object) -> str | None:

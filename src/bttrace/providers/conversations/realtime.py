@@ -14,7 +14,7 @@ from ...model import Json
 from ...values import json_object, objects, text
 from .responses import ResponsesConversation
 
-_NOT_OURS = ("conversation", "previous_response_id", "prompt_cache_key", "response_id")
+_NOT_OURS = ("previous_response_id", "response_id")
 
 
 class RealtimeConversation(ResponsesConversation):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ...evidence import Answer, Asked, Asking, Result, Round, arguments, unnumbered
 from ...model import Json
-from ...values import at, field, items, objects, own, text
+from ...values import field, items, objects, own, text
 from .chat import prompts, said, words
 from .compactions import summaries
 from .served_items import ALONE, is_served, served
@@ -73,7 +73,6 @@ class ResponsesConversation:
             follows=follows,
             continues=text(request.get("previous_response_id")),
             about=text(request.get("response_id")),
-            session=_session(request),
             said=said(listed),
             compacts=bool(listed) and listed[-1].get("type") == "compaction_trigger",
             concerns=concerned(listed),
@@ -135,9 +134,3 @@ def _result(item: Json) -> Result:
 
 def _prompt(listed: list[Json]) -> object:
     return next((item.get("content") for item in reversed(listed) if item.get("role") == "user"), None)
-
-
-def _session(request: Json) -> str | None:
-    found = (request.get("session_id"), at(request, "conversation.id"), request.get("conversation"))
-    named = next((name for value in found if (name := text(value))), None)
-    return named or text(request.get("prompt_cache_key"))

@@ -157,8 +157,6 @@ CHAT = Endpoint(
         "reasoning": ("reasoning", "reasoning_effort"),
         "service_tier": ("service_tier",),
         "stream": ("stream",),
-        "user_id": ("user", "safety_identifier"),
-        "session_id": ("session_id", "prompt_cache_key"),
     },
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,

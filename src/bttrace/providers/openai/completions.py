@@ -86,7 +86,6 @@ COMPLETIONS = Endpoint(
         "presence_penalty": ("presence_penalty",),
         "stop": ("stop",),
         "stream": ("stream",),
-        "user_id": ("user",),
     },
     details={"response_id": "id"},
     finish_reason=finish_reason,

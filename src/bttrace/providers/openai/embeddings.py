@@ -40,7 +40,6 @@ EMBEDDINGS = Endpoint(
         "estimated_cost": COST,
     },
     terms=tokens_alone,
-    parameters={"user_id": ("user",)},
 )
 
 ROWS = (EMBEDDINGS,)

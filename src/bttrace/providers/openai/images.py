@@ -72,7 +72,6 @@ GENERATIONS = Endpoint(
     parameters={
         "response_format": ("response_format",),
         "stream": ("stream",),
-        "user_id": ("user", "safety_identifier"),
     },
     is_first_token=is_first_token,
     fold=ImageFold,
@@ -96,7 +95,7 @@ VARIATIONS = replace(
     request_model="openai.types.ImageCreateVariationParams",
     chunk_model=None,
     input=given("image"),
-    parameters={"response_format": ("response_format",), "user_id": ("user",)},
+    parameters={"response_format": ("response_format",)},
 )
 
 ROWS = (GENERATIONS, EDITS, VARIATIONS)

@@ -25,7 +25,6 @@ DECISIONS = Endpoint(
     input=lambda request: {"input": request.get("input"), "questions": request.get("questions")},
     output=("answers",),
     usage=USAGE,
-    parameters={"user_id": ("safety_identifier",), "session_id": ("prompt_cache_key",)},
 )
 
 ROWS = (MODERATIONS, DECISIONS)

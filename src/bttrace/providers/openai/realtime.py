@@ -191,6 +191,7 @@ REALTIME = Endpoint(
     fold=RealtimeFold,
     conversation=RealtimeConversation(),
     moment=moment,
+    foreign=frozenset({"conversation", "prompt_cache_key"}),  # whether it is part of the session's one
 )
 
 

@@ -95,8 +95,6 @@ RESPONSES = Endpoint(
         "reasoning": ("reasoning",),
         "service_tier": ("service_tier",),
         "stream": ("stream",),
-        "user_id": ("user", "safety_identifier"),
-        "session_id": ("session_id", "conversation.id", "conversation", "prompt_cache_key"),
     },
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
@@ -141,7 +139,7 @@ COMPACTED = Endpoint(
     output=("output",),
     usage=USAGE,
     terms=response_terms,
-    parameters={"service_tier": ("service_tier",), "session_id": ("prompt_cache_key",)},
+    parameters={"service_tier": ("service_tier",)},
     details={"response_id": "id"},
     conversation=CompactConversation(),
     compactions=compacted,
@@ -164,7 +162,6 @@ COUNTED = Endpoint(
         "tool_choice": ("tool_choice",),
         "parallel_tool_calls": ("parallel_tool_calls",),
         "reasoning": ("reasoning",),
-        "session_id": ("conversation.id", "conversation"),
     },
 )
 

@@ -1,0 +1,61 @@
+"""What every peer takes of the application's thread, with the SDK's transport replaced by a stub.
+
+Owns the comparison of processes that live side by side and work in turn, one for each peer, which
+export as ever; what they do outside of the application's thread is not counted, but for what it
+makes that thread wait.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .environment import Program
+from .peers.rig import Rig, rig
+from .results import FLOOR, NOTHING, OURS, Figure, Results, Target
+from .timing import Reading, cpus, interleaved, number, walls
+
+ROUNDS, QUICK_ROUNDS = 40, 4
+SECONDS = 20  # that one kind of work may take, before no more than three rounds are made
+
+# figure, line for the application, which ends with how many calls it makes, microseconds that bttrace may add
+WORK = (
+    ("call", "call 200", 10.0),
+    ("chunk of a stream of 200", "chunk 200 10", 0.15),
+    ("chunk of a stream of 2,000", "chunk 2000 1", 0.15),
+    ("end of a stream of 200 chunks", "end 200 5", 20.0),
+    ("end of a stream of 2,000 chunks", "end 2000 3", 20.0),
+)
+TENTH = 0.1
+
+
+def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
+    """Measures the peers that are named, or all."""
+    with rig(peers) as ready:
+        results = Results("stubbed", ready.versions, quick=quick)
+        programs = ready.programs("stub.py", door=False)
+        for work, line, most in WORK:
+            variants = {name: partial(_reading, ready, name, programs[name], line) for name in ready.names}
+            rounds = QUICK_ROUNDS if quick else ROUNDS
+            readings = interleaved(variants, rounds, warm=2, seconds=SECONDS, skip=ready.skip)
+            busy = {peer: cpus(taken, 1e6) for peer, taken in readings.items()}
+            figure = results.add(f"{work}, processor", "us", busy)
+            figure.asked(most)
+            _a_tenth(figure)
+            results.add(f"{work}, wall", "us", {peer: walls(taken, 1e6) for peer, taken in readings.items()})
+            results.arrived = ready.arrived()  # the sink lets go of what it has read
+        results.skipped = ready.skipped
+    return results
+
+
+def _a_tenth(figure: Figure) -> None:
+    """Asks that bttrace add no more than a tenth of what the best of the others adds."""
+    others = {peer: figure.adds(peer) for peer in figure.entries if peer not in (NOTHING, FLOOR, OURS)}
+    if others and OURS in figure.entries:
+        best = min(others, key=lambda peer: others[peer])
+        share = figure.adds(OURS) / others[best]
+        figure.targets.append(Target(f"{number(share)} of {best}'s, to be under {TENTH}", share < TENTH))
+
+
+def _reading(ready: Rig, peer: str, running: Program, line: str) -> Reading:
+    ready.made(peer, int(line.rpartition(" ")[2]))
+    return Reading(*map(float, running.answer(line).split()))

@@ -1,0 +1,40 @@
+"""The HTTP clients that tests leave open, as programs do: closed when their test has ended.
+
+An SDK's client closes itself when it is collected. But it is in cycles, of which the collector may
+finalize a socket first; and that warns, in whichever test is running then (CPython, `_PyGC_Finalize`
+in no promised order; openai 3.52, `SyncHttpxClientWrapper.__del__` in `_base_client.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from typing import Any
+from weakref import WeakSet
+
+_open: WeakSet[Any] = WeakSet()
+
+
+def follow() -> None:
+    """Knows every client that is made from now on."""
+    for library in ("httpx", "httpx2"):
+        if importlib.util.find_spec(library):
+            client: Any = importlib.import_module(library).Client
+            client.__init__ = _followed(client.__init__)
+
+
+def _followed(made: Any) -> Any:
+    @functools.wraps(made)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        _open.add(self)
+
+    return init
+
+
+def close() -> None:
+    """Closes all that are open still."""
+    for client in list(_open):
+        client.close()
+    _open.clear()
