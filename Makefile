@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KIN := $(VENV)/.kin
+# One more than there are processors, because many tests wait for a while.
+WORKERS = $$($(BIN)/python -c 'import os; print(min((os.cpu_count() or 1) + 1, 5))')
 
 .PHONY: demo test test-long lint matrix test-frameworks test-neighbours chaos bench clean
 
@@ -43,9 +45,8 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint $(KIN)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
-	$(BIN)/python -m tests.matrix --quick
-	$(BIN)/python -m tests.frameworks --quick
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	$(BIN)/python -m tests.quick
 
 test-long: $(KIN)
 	$(BIN)/python -m pytest -m long

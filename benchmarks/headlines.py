@@ -35,6 +35,12 @@ HEADLINES = (
     Headline("stubbed", "call, processor", "call, thread", "a call, the application's thread alone"),
     Headline(
         "stubbed",
+        "stream of 2,000 chunks, processor",
+        "stream, thread",
+        "a stream of 2,000 chunks, the application's thread alone",
+    ),
+    Headline(
+        "stubbed",
         "chunk of a stream of 2,000, processor",
         "chunk, thread",
         "a chunk, the application's thread alone",

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from .headlines import Told, cell, peers, told, unit
 from .results import FLOOR, OURS, Entry
 
-PICTURED = ("start, openai", "call, thread", "stream's end, thread", "call, process", "memory", "exit")
+PICTURED = ("start, openai", "call, thread", "stream, thread", "call, process", "memory", "exit")
 _COLUMNS = 2
 _WIDTH, _LEFT, _RIGHT = 430, 104, 78  # of a panel, of its names, of its numbers
 _ROW, _BAR, _HEAD, _FOOT, _GAP, _CAPTION = 21, 12, 50, 22, 24, 16

@@ -3,8 +3,9 @@
     python stub.py PEER BASE_URL
 
 starts the peer, makes some calls, prints how many, then does the work that each line of its standard
-input names (`call 200`, `chunk 2000 1`, `end 2000 3`) and answers with two numbers: seconds of wall
-time and of its own thread's processor time, for each call, chunk or end of a stream.
+input names (`call 200`, `stream 2000 3`, `chunk 2000 3`, `end 2000 3`) and answers with two numbers:
+seconds of wall time and of its own thread's processor time, for each call, stream, chunk or end of a
+stream.
 
 What the SDK does to build a request, send it and read what comes is replaced by ready-made objects
 of its own, *before* the peer is started, so that every peer has its own work to do and the rest is
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -32,10 +34,11 @@ from openai.resources.chat.completions import completions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from benchmarks.application import WARM, answers, started
-from benchmarks.bodies import QUESTION, answer, chat_deltas, messages
+from benchmarks.bodies import answer, chat_deltas, messages
 from benchmarks.peers.table import PEERS
 from benchmarks.timing import Reading, Stopwatch
 
+_QUESTION = json.dumps({"model": "bench", "messages": messages()}).encode()
 _httpx: Any = vars(_base_client)["httpx2"]
 _HEADERS = {"content-type": "application/json", "x-request-id": "req_bench"}
 _EVENTS = {"content-type": "text/event-stream", "x-request-id": "req_bench"}
@@ -61,7 +64,7 @@ class Stub:
 
     def prepare(self, count: int, chunks: int = 0) -> None:
         """Makes what so many calls are answered with, or streams of so many chunks."""
-        requests = [_httpx.Request("POST", _URL, headers=_HEADERS, content=QUESTION) for _ in range(count)]
+        requests = [_httpx.Request("POST", _URL, headers=_HEADERS, content=_QUESTION) for _ in range(count)]
         if chunks:
             if len(self._chunks) != chunks:
                 self._chunks = tuple(map(ChatCompletionChunk.model_validate, chat_deltas(chunks)))
@@ -140,6 +143,18 @@ class Application:
         for _ in range(count):
             create(model="bench", messages=asked)
         return watch.reading(count)
+
+    def stream(self, chunks: int, count: int) -> Reading:
+        """Reads streams, from the call to the end of the loop."""
+        readings = []
+        for _ in range(count):
+            create, asked = self._create, self._messages
+            self._stub.prepare(1, chunks)
+            watch = Stopwatch()
+            for _chunk in create(model="bench", messages=asked, stream=True):
+                pass
+            readings.append(watch.reading())
+        return _mean(readings)
 
     def chunk(self, chunks: int, count: int) -> Reading:
         """Reads streams, between their first chunk and their last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 clients.follow()
 # A client reads the certificates of all the world for 30 ms. There are thousands here, and none speaks TLS.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
+if find_spec("hypothesis"):  # not in the environments of the matrix
+    from hypothesis import HealthCheck, settings
+
+    # How quick a machine is, is no property of what is tested.
+    settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ It owns the stories, and which rows are whose. What a row must say is the tests'
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -289,7 +290,11 @@ def _endpoints(clock: ManualClock) -> list[str]:
 
 @cache
 def told(**options: Any) -> Mapping[str, list[Row]]:
-    """Gives the rows of each story, parents before children, and of each endpoint; these are made only once."""
+    """Gives the rows of each story, in the order in which they were heard of, and of each endpoint.
+
+    They are made only once. For tests alone, whose environment is clean; not for what a module is made of.
+    """
+    assert "BTTRACE_STRICT" in os.environ
     clock, names = ManualClock(), []
     observed = {"tools": "tests.stages:TOOLS", "discover_tools": False}
     named = {"workflows": "tests.flows:handle", "tasks": "tests.flows:research"}
@@ -302,7 +307,7 @@ def told(**options: Any) -> Mapping[str, list[Row]]:
             names.append(name)
         names += _endpoints(clock)
     found: dict[str, list[Row]] = {name: [] for name in names}
-    for row in captured.rows:
+    for row in sorted(captured.rows, key=lambda row: str(row["span_id"])):  # as they were counted
         found[names[int((row["metrics"]["start"] - 1_700_000_000) // _APART) - 1]].append(row)
     return found
 

@@ -20,11 +20,13 @@ from bttrace.shape import timestamp
 from bttrace.sinks.adoption import Adopted
 from bttrace.sinks.braintrust import BraintrustSink
 from bttrace.sinks.nesting import Nesting
-from tests.doors import PYTHON, ROOT, Finished, environment, finished
+from tests.doors import ROOT, Finished, environment
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
+from tests.zygote import Program
+from tests.zygote import finished as forked
 
 SEARCHED = """
 reason (iteration 1)
@@ -91,7 +93,7 @@ def ran(server: BraintrustServer, mode: str) -> Finished:
     with ProviderServer() as provider:
         provider.reply(said)
         env = {**server.env(), **provider.env(), **project, "BTTRACE_STRICT": "1"}
-        done = finished([PYTHON, "-m", "tests.beside.agent", mode], environment(env, ROOT))
+        done = forked(Program(module="tests.beside.agent", argv=[mode], env=environment(env, ROOT)))
     assert done.code == 0, done.err
     return done
 
@@ -179,7 +181,7 @@ def test_an_execution_whose_place_does_not_come_goes_on_and_others_do_not_wait()
     execution.awaited.acquire()
     began = time.monotonic()
     assert nesting.enter(execution) is None
-    assert 0.01 < time.monotonic() - began < 1
+    assert 0.01 < time.monotonic() - began < 20
     assert not nesting.awaits(execution)
 
 
@@ -199,14 +201,14 @@ def _step(name: str, *, ended: bool) -> Span:
     return Span(name, name, "trace", (), "step", "task", timestamp(1.0), metrics, {}, {})
 
 
-@pytest.mark.parametrize("delay", [0, 0.5])
+@pytest.mark.parametrize("delay", [0, 1.5])
 def test_an_execution_waits_for_its_place_for_a_short_while(delay: float) -> None:
     with BraintrustServer() as server:
         server.fault("/v1/project_logs", times=None, delay=delay)
         waits = sorted(ran(server, "on_its_own").json)
         assert len(waits) == 4
-        assert waits[1] < 0.04  # less than the writer takes to wait for more
-        assert waits[-1] < 0.4
+        assert waits[0] < 0.04  # less than the writer takes to wait for more
+        assert waits[-1] < 1.4  # nobody waits for Braintrust
 
 
 def test_in_tools_that_nobody_named_it_hangs_in_them_too() -> None:

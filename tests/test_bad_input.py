@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def test_an_env_file_that_is_not_text(tmp_path: Path) -> None:
     said_once(done, [".env.braintrust", "not UTF-8", "check"])
 
 
-@pytest.fixture(name="asking")
+@pytest.fixture(scope="module", name="asking")
 def _asking() -> Iterator[dict[str, str]]:
     """The variables of a program that asks a provider."""
     with ProviderServer() as server:
@@ -140,12 +141,19 @@ def test_a_journal_that_can_not_be_written(tmp_path: Path, asking: dict[str, str
 # Journals.
 
 
-@pytest.fixture(name="journal")
-def _journal(tmp_path: Path, asking: dict[str, str]) -> Path:
-    env = environment({**LOCAL, **asking}, FOLDER)
-    assert finished([PYTHON, "-c", ASKS], env, tmp_path).code == 3
-    [journal] = (tmp_path / ".bttrace").iterdir()
+@pytest.fixture(scope="module", name="kept")
+def _kept(tmp_path_factory: pytest.TempPathFactory, asking: dict[str, str]) -> Path:
+    """The journal of three calls."""
+    folder = tmp_path_factory.mktemp("kept")
+    assert finished([PYTHON, "-c", ASKS], environment({**LOCAL, **asking}, FOLDER), folder).code == 3
+    [journal] = (folder / ".bttrace").iterdir()
     return journal
+
+
+@pytest.fixture(name="journal")
+def _journal(tmp_path: Path, kept: Path) -> Path:
+    (tmp_path / ".bttrace").mkdir()
+    return Path(shutil.copy(kept, tmp_path / ".bttrace"))
 
 
 def show(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> Finished:

@@ -18,6 +18,8 @@ from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
 from tests.loopback.reply import whole
+from tests.zygote import Program
+from tests.zygote import finished as forked
 
 THEIRS, OURS = "braintrust.sdk.python", "bttrace"
 TWICE = {"responses_runner", "beta_runner"}  # each asks again with the result of its tool
@@ -74,14 +76,20 @@ def _name(asked: object) -> str:
 
 
 def ran(
-    server: BraintrustServer, *words: str, variables: dict[str, str] | None = None, cwd: Path | None = None
+    server: BraintrustServer,
+    *words: str,
+    variables: dict[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> Finished:
-    """Runs the program of all calls against the server."""
+    """Runs the program of all calls against the server; anew only where bttrace is there before the SDKs."""
     with ProviderServer() as provider:
         provider.reply(Answers())
         env = {**server.env(), **provider.env(), "BRAINTRUST_PROJECT_NAME": "Ours", **(variables or {})}
-        command = [PYTHON, "-m", "tests.beside.braintrust_calls", *words]
-        done = finished(command, environment(env, ROOT), cwd)
+        env, module = environment(env, ROOT), "tests.beside.braintrust_calls"
+        if words[1] in ("never", "after"):
+            done = forked(Program(module=module, argv=words, env=env, cwd=cwd or ROOT))
+        else:
+            done = finished([PYTHON, "-m", module, *words], env, cwd)
     assert (done.code, done.err) == (0, "")
     return done
 
@@ -192,7 +200,7 @@ def test_inside_a_span_of_the_application_wrapped_and_unwrapped_calls_are_brothe
     with BraintrustServer() as server, ProviderServer() as provider:
         provider.reply(Answers())
         env = environment({**server.env(), **provider.env(), "BRAINTRUST_PROJECT_NAME": "Ours"})
-        done = finished([PYTHON, "-c", INSIDE], env)
+        done = forked(Program(INSIDE, env=env))
         assert (done.code, done.err) == (0, "")
         [outer] = [row for row in server.rows("Theirs") if row["span_attributes"]["name"] == "outer"]
         calls = [row for row in server.rows("Theirs") if row["span_attributes"].get("type") == "llm"]
@@ -222,7 +230,7 @@ def test_a_span_that_the_application_puts_around_the_method_itself_is_no_wrapper
     with BraintrustServer() as server, ProviderServer() as provider:
         provider.reply(Answers())
         env = environment({**server.env(), **provider.env(), "BRAINTRUST_PROJECT_NAME": "Ours"})
-        done = finished([PYTHON, "-c", TRACED], env)
+        done = forked(Program(TRACED, env=env))
         assert (done.code, done.err) == (0, "")
         [traced, call] = server.rows("Theirs")
         assert told(server) == Counter({("chat", OURS): 1})

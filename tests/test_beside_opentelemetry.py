@@ -15,11 +15,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.apis import MESSAGES, traced
-from tests.doors import PYTHON, environment, finished
+from tests.doors import environment
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.listener import Request
 from tests.loopback.provider import ProviderServer
+from tests.zygote import Program, finished
 
 GIVEN = MESSAGES.given
 MEASURED = {"gen_ai.response.time_to_first_chunk"}
@@ -287,7 +288,7 @@ def test_what_opentelemetry_exports_to_braintrust_is_not_told_again(bridge: str)
         server.fault("/otel", status=200, times=None, body=b"")
         provider.reply(_reply)
         env = environment({**server.env(), **provider.env(), "BRAINTRUST_PROJECT_NAME": "Ours"})
-        done = finished([PYTHON, "-c", program], env)
+        done = finished(Program(program, env=env))
         assert (done.code, done.err) == (0, "")
         assert Counter(row["input"][0]["content"] for row in server.rows("Ours")) == Counter(OURS)
         exported = [span for span in _exported(server) if _is_chat(span)]
@@ -312,7 +313,7 @@ def test_an_export_to_somebody_else_takes_nothing_from_us() -> None:
         collector.fault("/", status=200, times=None, body=b"")
         provider.reply(_reply)
         variables = {"BRAINTRUST_PROJECT_NAME": "Ours", "ELSEWHERE": collector.url}
-        done = finished([PYTHON, "-c", program], environment({**server.env(), **provider.env(), **variables}))
+        done = finished(Program(program, env=environment({**server.env(), **provider.env(), **variables})))
         assert (done.code, done.err) == (0, "")
         assert Counter(row["input"][0]["content"] for row in server.rows("Ours")) == Counter(
             OURS | {"whole", "streamed", "helped", "raw", "of an instrumented openai"}

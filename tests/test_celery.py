@@ -12,12 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
+from bttrace.testing import capture
 from tests.doors import FOLDER, PYTHON, environment, finished
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.provider import ProviderServer
+from tests.nested import nested
 from tests.test_processes_web import PATIENCE, PROGRAMS
 from tests.test_web_frameworks import ABOVE, OURS, SPAN, TRACE, trees
 
@@ -88,7 +91,9 @@ def worked(
     return got
 
 
-@pytest.mark.parametrize(("pool", "propagates"), [("prefork", True), ("solo", False)])
+@pytest.mark.parametrize(
+    ("pool", "propagates"), [("prefork", True), pytest.param("solo", False, marks=pytest.mark.long)]
+)
 def test_workers(
     pool: str,
     propagates: bool,
@@ -139,3 +144,39 @@ def test_workers(
     else:
         assert (told(queued), told(alone), silent) == (run("one"), run("one"), [])
     assert found == {}
+
+
+def test_celery_is_as_it_was(provider: ProviderServer) -> None:
+    import celery
+    from celery import signals
+
+    provider.reply(replies.chat("Hello"))
+    watched = (signals.task_prerun, signals.task_postrun, signals.before_task_publish)
+    before = [list(signal.receivers) for signal in watched]
+    app = celery.Celery("an application", broker="memory://", set_as_current=False)
+    said: list[Any] = []
+    with openai.OpenAI(base_url=provider.openai_url, api_key="k", max_retries=0) as client:
+
+        def work(text: str) -> str:
+            if text == "asks":
+                client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
+            if text == "fails":
+                raise KeyError(text)
+            return text
+
+        task = app.task(work, name="work")
+        with capture() as captured:
+            assert [
+                list(signal.receivers) != known for signal, known in zip(watched, before, strict=True)
+            ] == [
+                True,
+                True,
+                False,
+            ]
+            for text in ("asks", "does nothing", "fails"):
+                said.append(task.apply((text,)))
+            assert nested(captured.rows) == [
+                ["workflow:TASK work", "llm.generation (gpt-4o-mini-2024-07-18)"]
+            ]
+    assert [result.state for result in said] == ["SUCCESS", "SUCCESS", "FAILURE"]
+    assert [list(signal.receivers) for signal in watched] == before

@@ -179,9 +179,9 @@ def test_what_is_shared_without_end_ends() -> None:
     shared: list[Any] = [1]
     for _ in range(60):
         shared = [shared] * 10
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(encoded(shared)) < 50_000_000
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_a_generator_is_not_used_up() -> None:

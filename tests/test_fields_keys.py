@@ -15,6 +15,8 @@ from tests.loopback.replies import chat, message, response
 from tests.nested import nested
 from tests.stages import KEYS, SPAN_ID, TRACE_ID
 
+CALL = f"llm.generation ({CHAT.model})"
+
 
 def rows() -> list[Row]:
     return told()["keys"]
@@ -33,14 +35,22 @@ def generations() -> list[Row]:
     return named("GPT-4o Summary")
 
 
+def above(row: Row) -> list[str]:
+    """The names of the spans that a row names as its parents."""
+    names = {one["span_id"]: one["span_attributes"]["name"] for one in rows()}
+    return [names[parent] for parent in row["span_parents"]]
+
+
 BECOMES: dict[str, tuple[Callable[[], Any], Any]] = {
     "user": (lambda: [row["metadata"]["user_id"] for row in generations()], ["user_12345"] * 2),
-    "session_id in the body": (lambda: generations()[0]["metadata"]["session_id"], "session_abc"),
     "session_id in the body, before x-session-id": (
-        lambda: generations()[1]["metadata"]["session_id"],
-        "session_abc",
+        lambda: [row["metadata"]["session_id"] for row in generations()],
+        ["session_abc"] * 2,
     ),
-    "x-session-id": (lambda: rows()[-1]["metadata"]["session_id"], "of the header"),
+    "x-session-id": (
+        lambda: [row["metadata"]["session_id"] for row in named(CALL) if "span_parents" not in row],
+        ["of the header"],
+    ),
     "trace.trace_id: one root": (
         lambda: len({row["root_span_id"] for row in (root(), *named("Summaries"), *generations())}),
         1,
@@ -55,13 +65,11 @@ BECOMES: dict[str, tuple[Callable[[], Any], Any]] = {
     ),
     "trace.trace_name": (lambda: root().get("span_parents"), None),
     "trace.trace_name: type": (lambda: root()["span_attributes"]["type"], "task"),
-    "trace.span_name": (
-        lambda: [row["span_parents"] for row in named("Summaries")],
-        [[root()["span_id"]]],
-    ),
-    "trace.generation_name": (
-        lambda: [(row["span_attributes"]["type"], row["span_parents"]) for row in generations()],
-        [("llm", [named("Summaries")[0]["span_id"]])] * 2,
+    "trace.span_name": (lambda: [above(row) for row in named("Summaries")], [["Summarization Eval"]]),
+    "trace.generation_name": (lambda: [above(row) for row in generations()], [["Summaries"]] * 2),
+    "trace.generation_name: type": (
+        lambda: {row["span_attributes"]["type"] for row in generations()},
+        {"llm"},
     ),
     "trace.parent_span_id": (
         lambda: [row["span_parents"] for row in rows() if row["root_span_id"] == TRACE_ID],

@@ -333,13 +333,13 @@ def assert_folds_into_json(endpoint: Endpoint, chunks: list[Any]) -> None:
 
 class TestWhateverArrives:
     @ENDPOINTS
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=80)
     @given(chunks=st.lists(events | completions | noise, max_size=6))
     def test_folds_into_json(self, endpoint: Endpoint, chunks: list[Any]) -> None:
         assert_folds_into_json(endpoint, chunks)
 
     @ENDPOINTS
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=50)
     @given(
         request=st.dictionaries(st.sampled_from(KNOWN), noise),
         response=st.dictionaries(st.sampled_from(KNOWN), noise),

@@ -212,9 +212,9 @@ def test_depth_and_circles_are_no_danger() -> None:
     shared: list[Any] = [{"url": uri("image/png", PNG)}]
     for _ in range(100):
         shared = [shared, shared, shared]
-    began = time.perf_counter()
+    began = time.thread_time()
     attached(shared)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 2
 
 
 @given(st.recursive(

@@ -97,7 +97,7 @@ def test_the_open_step_of_a_slow_call_is_visible_before_anything_of_it_has_ended
 ) -> None:
     loop = Loop(braintrust_api, provider)
     loop.step(replies.chat(tool_calls=CALLS))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not any(
         row["span_attributes"]["name"] == "act (iteration 1)" for row in braintrust_api.rows("P")
     ):

@@ -214,13 +214,13 @@ class TestWhateverArrives:
     @pytest.mark.parametrize(
         "endpoint", {row.fold: row for row in NEW}.values(), ids=lambda row: row.fold.__name__
     )
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=40)
     @given(chunks=chunk_lists)
     def test_folds_into_json(self, endpoint: Endpoint, chunks: list[Any]) -> None:
         assert_folds_into_json(endpoint, chunks)
 
     @each_row
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15)
     @given(
         request=st.dictionaries(st.sampled_from(_NAMES), things),
         response=st.dictionaries(st.sampled_from(_NAMES), things),

@@ -6,6 +6,8 @@ import ast
 import importlib.util
 import os
 import sys
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -24,10 +26,12 @@ INSERT = "/v1/project_logs"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 
-def ran(braintrust: BraintrustServer, provider: ProviderServer, program: str, *words: str) -> Finished:
+def ran(
+    braintrust: BraintrustServer, provider: ProviderServer, program: str, *words: str, patience: str = "20"
+) -> Finished:
     """Runs a program under the hook; warnings are shown, as for its main module they always are."""
     provider.reply(lambda request: replies.chat(request.json["messages"][0]["content"]))
-    env = environment({**braintrust.env(), **provider.env(), "BTTRACE_EXIT_TIMEOUT": "3"}, FOLDER)
+    env = environment({**braintrust.env(), **provider.env(), "BTTRACE_EXIT_TIMEOUT": patience}, FOLDER)
     return finished([PYTHON, PROGRAMS / program, *words], env)
 
 
@@ -60,7 +64,7 @@ def test_a_fork_does_not_wait_for_a_delivery(
     braintrust_api.fault(INSERT, delay=2, times=1)
     done = ran(braintrust_api, provider, "forking.py", "away")
     assert (done.code, done.err) == (0, "")
-    assert float(done.out.split()[0]) < FORK_PATIENCE
+    assert float(done.out.split()[0]) < 1.5
     assert told(braintrust_api) == asked(provider) == ["child", "parent"]
 
 
@@ -90,20 +94,22 @@ def test_a_pool_that_is_terminated_does_not_hang_when_nobody_answers(
     braintrust_api: BraintrustServer, provider: ProviderServer
 ) -> None:
     braintrust_api.fault(INSERT, hang=True, times=None)
-    done = ran(
-        braintrust_api, provider, "multiprocesses.py", "pool", "fork"
-    )  # at most 3 s for all, and 3 at its end
+    done = ran(braintrust_api, provider, "multiprocesses.py", "pool", "fork", patience="1")
     assert done.code == 0, done.err
     assert len(asked(provider)) == 7
 
 
 def test_threads_that_do_not_leave_delay_a_fork_once_for_all() -> None:
-    import time
+    begun, over = threading.Semaphore(0), threading.Event()
 
-    stuck = [Worker(f"bttrace-test-{number}", lambda: time.sleep(2)) for number in range(3)]
+    def work() -> None:
+        begun.release()
+        over.wait(60)
+
+    stuck = [Worker(f"bttrace-test-{number}", work) for number in range(3)]
     for worker in stuck:
         worker.rouse()
-    time.sleep(0.1)
+        assert begun.acquire(timeout=60)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the test runner has threads of its own
         began = time.monotonic()
@@ -112,9 +118,10 @@ def test_threads_that_do_not_leave_delay_a_fork_once_for_all() -> None:
     if not child:
         os._exit(0)
     os.waitpid(child, 0)
-    assert FORK_PATIENCE <= took < FORK_PATIENCE + 0.4
+    over.set()
+    assert FORK_PATIENCE <= took < 3 * FORK_PATIENCE
     for worker in stuck:
-        worker.end(3)
+        worker.end(60)
         assert not worker.is_alive()
 
 

@@ -29,7 +29,7 @@ def test_no_greenlet_waits_while_braintrust_hangs(
     braintrust_api: BraintrustServer, provider: ProviderServer, moment: str
 ) -> None:
     braintrust_api.fault(INSERT, hang=True, times=None)
-    done = ran(braintrust_api, provider, "greenlets.py", moment, "flush")
+    done = ran(braintrust_api, provider, "greenlets.py", moment, "flush", patience="1")
     assert done.code == 0, done.err
     assert "spans were not delivered" in done.err
 

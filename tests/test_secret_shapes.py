@@ -167,6 +167,6 @@ def test_no_neighbour_hides_a_secret(before: str, name: str, after: str) -> None
     ids=lambda text: text[:12],
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     replaced(text)
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5

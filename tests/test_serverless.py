@@ -246,26 +246,26 @@ def test_a_call_that_asks_for_tools_does_not_wait(tmp_path: Path, provider: Prov
         "timed(ask)\nfreeze()"
     )
     with BraintrustServer() as server:
-        server.fault("/v1/project_logs", delay=0.5, times=None)
+        server.fault("/v1/project_logs", delay=1.5, times=None)
         with started(code, tmp_path, server.env(), provider.env(), LAMBDA) as process:
             assert frozen(process)
             _, out, _ = ended(process)
     asks, streams, last = times(out)
-    assert max(asks, streams) < 0.4
-    assert last > 0.5
+    assert max(asks, streams) < 1.4
+    assert last > 1.5
 
 
 @pytest.mark.parametrize("platform", [{"K_SERVICE": "chat"}])
 def test_elsewhere_nobody_waits(platform: dict[str, str], tmp_path: Path, provider: ProviderServer) -> None:
     provider.reply(answer)
     with BraintrustServer() as server:
-        server.fault("/v1/project_logs", delay=0.6, times=None)
+        server.fault("/v1/project_logs", delay=1.5, times=None)
         code = TIMED + "for _ in range(3): timed(ask)\nfreeze()"
         with started(code, tmp_path, server.env(), provider.env(), platform) as process:
             assert frozen(process)
             _, out, _ = ended(process)
             assert len(server.rows()) == 4
-    assert max(times(out)) < 0.4
+    assert max(times(out)) < 1.4
 
 
 @pytest.mark.parametrize(

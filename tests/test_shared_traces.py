@@ -165,6 +165,20 @@ def test_in_the_application_s_own_span_a_call_stays(
     assert told[1]["tags"] == ["t"]
 
 
+def test_a_call_leaves_the_workflow_of_its_run_for_the_trace_that_it_names(
+    env: dict[str, str], braintrust_api: BraintrustServer, tmp_path: Path
+) -> None:
+    code = CALL + 'ask("a", trace={"trace_id": "run 7", "generation_name": "a"})'
+    done = finished([*RUN, "--workflow", "-c", code], env, tmp_path)
+    assert done.code == 0, done.err
+    rows = braintrust_api.rows()
+    [workflow, trace] = sorted(nested(rows), key=str, reverse=True)
+    assert trace == ["trace run 7", "a"]
+    around = named(rows, workflow)
+    link = {"root_span_id": around["root_span_id"], "span_id": around["span_id"]}
+    assert named(rows, "a")["metadata"]["made_in"] == link
+
+
 def test_a_root_that_is_sent_again_counts_once(
     braintrust_api: BraintrustServer, provider: ProviderServer
 ) -> None:

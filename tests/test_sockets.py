@@ -12,7 +12,7 @@ import pytest
 from tests.apis import BETA, MESSAGES, RESPONSES, Api, each_api, only, traced
 from tests.loopback.provider import ProviderServer
 
-PATIENCE = 5.0  # seconds in which the server must notice
+PATIENCE = 30.0  # seconds in which the server must notice
 
 
 pytestmark = pytest.mark.usefixtures("quick_collections")

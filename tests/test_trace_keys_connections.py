@@ -12,12 +12,13 @@ from tests.test_trace_keys import KEYS, SAID, custom
 
 def test_over_websockets() -> None:
     events = answer("resp_1", "Hi")
-    with WebsocketServer(answering(events, events)) as server, traced() as (captured, _):
+    with WebsocketServer(answering(events, events)) as server, traced() as (captured, clock):
         with client(server).responses.connect(
             extra_headers={"x-session-id": "of the connection"}
         ) as connection:
             connection.response.create(input="hello", metadata={"m": "1"}, safety_identifier="u")
             read(connection, "response.completed")
+            clock.advance(1)
             connection.send({**KEYS, "type": "response.create", "input": "again"})
             read(connection, "response.completed")
         rows = captured.rows

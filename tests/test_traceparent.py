@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -125,7 +127,7 @@ def test_headers_without_a_project_that_is_known() -> None:
 @pytest.mark.skipif(not importlib.util.find_spec("braintrust"), reason="braintrust is not installed")
 @pytest.mark.parametrize("project", [PROJECT, {"project_id": "p-1", "project_name": None}])
 def test_braintrust_reads_what_is_written(project: dict[str, object]) -> None:
-    from braintrust import propagation
+    propagation: Any = importlib.import_module("braintrust.propagation")
 
     said = headers(Traceparent(TRACE, SPAN), project)
     assert propagation.parse_traceparent(said["traceparent"]) == (TRACE, SPAN, "01")

@@ -10,7 +10,7 @@ from bttrace.worker import acting
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.silence import deaf, mute
 
-MARGIN = 0.5
+MARGIN = 10.0
 
 
 def _asked(url: str, seconds: float, body: bytes | None = None) -> float:
@@ -52,8 +52,8 @@ def test_a_body_that_nobody_reads_is_given_up_at_the_deadline() -> None:
 def test_a_connection_serves_many_requests_after_it(braintrust_api: BraintrustServer) -> None:
     transport = Transport()
     headers = {"Authorization": f"Bearer {braintrust_api.key}"}
-    for patience in (0.3, 5.0, 0.3):
-        time.sleep(0.31)  # as long as the request before it could have taken
+    for patience in (1.0, 20.0, 1.0):
+        time.sleep(1.01)  # as long as the request before it could have taken
         answer = transport.answer(
             "POST", f"{braintrust_api.url}/api/apikey/login", headers, b"{}", time.monotonic() + patience
         )

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.matrix.environments import Failed, Tools, prepared, ran, tools
+from tests.matrix.environments import ROOT, Failed, Tools, prepared, ran, tools
 
 from .table import ANTHROPIC, OPENAI, Peer
 
 _AT_ONCE = 2
 _TIMEOUT = 60  # seconds
-_TAIL = 3  # lines of what pip said
+_LONGEST = 200  # letters of a reason
 _VERSION = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
 _DOOR = "from bttrace.path import folder; print(folder())"
 
@@ -79,4 +79,6 @@ def _version(peer: Peer, python: Path) -> str:
 
 
 def _reason(failed: Failed) -> str:
-    return " ".join(str(failed).splitlines()[-_TAIL:])
+    """Gives the last line that says something, without the folders of this machine."""
+    said = [line for line in str(failed).splitlines() if line and not line.startswith("WARNING")]
+    return said[-1].replace(str(ROOT), ".").replace(str(Path.home()), "~")[:_LONGEST]

@@ -45,7 +45,7 @@ class Rig:
     def skip(self, name: str, reason: str) -> None:
         """Leaves a peer out from now on, aloud."""
         print(f"  {name} is SKIPPED: {reason}", flush=True)
-        self.skipped[name] = reason
+        self.skipped[name] = reason.replace(str(HERE.parent), ".").replace(self.scratch, "")
         self.peers = [one for one in self.peers if one.peer.name != name]
 
     def environ(

@@ -27,9 +27,14 @@ def heard_of(known: Opening | Facts) -> Said:
     return heard
 
 
-def linked(correlation: Correlation, within: Execution | None, place: Place, heard: Said) -> Correlation:
-    """Gives what is said of a call, with where it was made, if its request asked to be in another trace."""
-    around: Place | Remote | None = correlation.parent
+def linked(
+    correlation: Correlation, within: Execution | None, root: Place | None, place: Place, heard: Said
+) -> Correlation:
+    """Gives what is said of a call, with where it was made, if its request asked to be in another trace.
+
+    `root` is that of the run, in which all is that is in nothing else.
+    """
+    around: Place | Remote | None = correlation.parent or root
     if within is not None and within.placed is not None:
         around = within.placed[0]
     if heard.trace is None or around is None or around.root_span_id == place.root_span_id:

@@ -56,23 +56,19 @@ def start(run: Callable[[], object], name: str) -> None:
     if is_patched(_thread, "start_new_thread"):
         original(_thread, "start_new_thread")(run, ())
     else:
-        _Thread(target=run, name=name, daemon=True).start()
+        threading.Thread(target=run, name=name, daemon=True).start()
 
 
-class _Thread(threading.Thread):
-    """A thread that may end after gevent has patched.
+def leave() -> None:
+    """Has Python find this thread where it looks for it when it ends, which it is about to.
 
-    `threading` then looks for the one that ends under a greenlet's identity, does not find it, and
-    Python tells standard error of that. At the end of the interpreter this aborts the process.
+    If gevent has patched since it was started, `threading` looks for it under a greenlet's identity
+    and does not find it, which Python tells standard error; at its end that aborts the process.
     """
-
-    def _delete(self) -> None:
-        listed: dict[int, threading.Thread] = getattr(threading, "_active", {})
-        own, sought = get_ident(), threading.get_ident()
-        if own != sought and own in listed:
-            listed[sought] = listed.pop(own)
-        listing: Any = super()
-        listing._delete()
+    listed: dict[int, threading.Thread] = getattr(threading, "_active", {})
+    own, sought = get_ident(), threading.get_ident()
+    if own != sought and own in listed:
+        listed[sought] = listed.pop(own)
 
 
 class Event:

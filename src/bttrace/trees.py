@@ -63,7 +63,7 @@ class Trees:
 
     def forget(self) -> None:
         """Starts anew, without what is open: a forked child leaves it to its parent."""
-        self._turns = Turns(self._ids)
+        self._turns = Turns(self._ids, self._turns.shared())
         self._services = Services(self._ids)
         self._steps.clear()
         self._spans.clear()
@@ -107,7 +107,7 @@ class Trees:
             self._enter(key, facts.started, asked, self._origin(ended, facts.caller, heard))
         place, adopter = self._turns.place(key)
         name = None if heard.trace is None else heard.trace.generation_name
-        correlation = linked(self._correlated(ended, heard), ended.within, place, heard)
+        correlation = linked(self._correlated(ended, heard), ended.within, self._root, place, heard)
         span = generation(facts, place, self._style, correlation, name)
         answer = Answer() if conversation is None else conversation.answer(facts.response)
         usage = {name: count for name, count in span.metrics.items() if name in _COUNTS}

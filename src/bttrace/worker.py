@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from . import fork_warning, forks
 from .guard import guarded
-from .native import allocate_lock, get_ident, start
+from .native import allocate_lock, get_ident, leave, start
 
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for our threads to stand still
 _SLICE = 0.1  # seconds between two looks whether the application is still there
@@ -165,6 +165,7 @@ class Worker:
             # It was parked, and the fork is over already; or was called after it had decided to leave.
             if not self._leaves() and self._wake.acquire(blocking=False):
                 self.rouse()
+            leave()
 
     def _leaves(self) -> bool:
         return self._ended or self.parked

@@ -1,17 +1,15 @@
 """Programs that make calls and end, each bare and under bttrace, and what is compared of the two."""
 
-import json
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.doors import PYTHON, environment
+from tests.doors import environment
 from tests.loopback.provider import ProviderServer
+from tests.zygote import Program, zygote
 
 _ADDRESS = re.compile("0x[0-9a-f]+")
-FORKED = Path(__file__).parent / "forked.py"
 PRELUDE = """
 import os, sys, time, openai
 if os.environ.get("BRAINTRUST_API_KEY"):
@@ -57,16 +55,6 @@ def endings(
     programs: Sequence[tuple[str, Mapping[str, str]]], provider: ProviderServer, cwd: Path, at_once: int = 4
 ) -> list[Ending]:
     """Runs programs, a few at a time; each is its code, and the variables that it has."""
-    cases = [{"code": code, "env": {**provider.env(), **env}} for code, env in programs]
-    done = subprocess.run(
-        [PYTHON, FORKED, str(at_once)],
-        input=json.dumps(cases),
-        env=environment(),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [Ending(*ended) for ended in json.loads(done.stdout)]
+    cases = [Program(code, env={**environment(), **provider.env(), **env}, cwd=cwd) for code, env in programs]
+    ended = zygote("openai", at_once=at_once).ended(cases)
+    return [Ending(end.finished.code, end.finished.out, end.finished.err, end.at) for end in ended]

@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.matrix.table import SHOWN, Row
@@ -85,10 +87,12 @@ def ran(command: Sequence[str], timeout: float, step: str) -> str:
 
 
 def tools() -> Tools:
-    """Makes the tools unless they are there, and builds the wheel anew."""
+    """Makes the tools unless they are there, as in what `make test` sets up, and builds the wheel anew."""
     folder = FOLDER / f"tools-{_digest(sys.executable, sys.version)}"
     python = folder / "bin" / "python"
-    if _age(folder) is None:
+    if find_spec("hatchling") and find_spec("pip") and int(version("pip").partition(".")[0]) >= 23:
+        python = Path(sys.executable)
+    elif _age(folder) is None:
         ran([sys.executable, "-m", "venv", "--clear", str(folder)], _VENV_TIMEOUT, "venv")
         # The pip that comes with a Python may be too old to know --python.
         quiet = ["--quiet", "--disable-pip-version-check", "--upgrade"]

@@ -103,16 +103,19 @@ def daemon():
 
 def foreign():
     """Forks in C, of which Python is not told, while the writer has something to do and while it has not."""
+    import bttrace
+
     fork = ctypes.PyDLL(None).fork
     ask("parent")
+    bttrace.flush()  # which imports modules: a child that nobody tells would wait for their locks for ever
     for number in range(2):
+        ask(f"parent {number}")
+        time.sleep(0.3 * number)
         child = fork()
         if not child:
             ask(f"child {number}")
             sys.exit(0)
         os.waitpid(child, 0)
-        ask(f"parent {number}")
-        time.sleep(0.3)
     return ["parent", *(f"{who} {number}" for who in ("parent", "child") for number in range(2))]
 
 

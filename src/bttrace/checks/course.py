@@ -17,14 +17,12 @@ from typing import Any
 
 from ..classes import dataclass
 from ..config import Config
-from .account import Account
 from .doors import door, hook_finding
 from .findings import Finding, found, well
 from .questions import Heard, Question
 from .sdks import Sdk
 from .seams import died, sdk_finding
 from .settings import settings_findings
-from .storage import journal_findings, spool_findings
 from .trials import Trial, begun
 
 _DEADLINE = 13.5  # seconds from the beginning until all is told, whatever does not answer
@@ -71,6 +69,8 @@ class Course:
             self._trials.append(Trial(None, variables, self._heard))  # which tells of the hook
         begun(self._trials)
         asks = settings.api_key is not None and (self._delivers or not settings.exporters)
+        from .account import Account  # loads urllib3, for which the trials shall not wait
+
         self._account = Account(settings, self._heard, self._asking, makes=makes) if asks else None
         self._storage = Question(self._looked, self._heard)
 
@@ -154,6 +154,8 @@ class Course:
 
     def _looked(self) -> list[Finding]:
         """Looks through the folders; what waits there can be much."""
+        from .storage import journal_findings, spool_findings  # as heavy as `account`
+
         spool = [] if self._account is None else spool_findings(self._settings)
         return [*spool, *(journal_findings(self._settings) if "local" in self._settings.exporters else ())]
 

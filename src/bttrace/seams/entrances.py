@@ -3,7 +3,8 @@
 Owns the rows. A framework is entered at the class of its applications, so that any server will do, and
 applications that were built before are traced too. Loaded with the first SDK.
 
-Source: starlette 0.40 to 1.10 (`applications.py`), flask 3.1 (`app.py`), django 5.2 (`core/handlers`).
+Source: starlette 0.38 to 1.10 (`applications.py`), flask 2.3 to 3.1 (`app.py`), django 4.2 to 5.2
+(`core/handlers`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What one mounts in another is a part of its request.
 
-Source: starlette 0.40 to 1.10 (`applications.py`, `routing.py`), fastapi 0.115 to 0.165 (`routing.py`),
-flask 3.1 (`app.py`), django 5.2 (`core/handlers`).
+Source: starlette 0.38 to 1.10 (`applications.py`, `routing.py`), fastapi 0.115 to 0.165 (`routing.py`),
+flask 2.3 to 3.1 (`app.py`), django 4.2 to 5.2 (`core/handlers`).
 """
 
 from __future__ import annotations
@@ -141,11 +141,14 @@ def _mounted(prefix: str, template: str, parameters: Mapping[str, object]) -> st
 
 
 def _by_endpoint(scope: Any) -> Any:
-    """Gives the route that was taken where it is not told, as before starlette 1: that of its endentrance."""
+    """Gives the route that was taken where it is not told, as before starlette 1: that of its endpoint."""
     endpoint = scope.get("endpoint")
     if endpoint is None:
         return None
-    return next(_with_endpoint(getattr(scope.get("router"), "routes", ()), endpoint, _DEPTH), None)
+    routes = list(_with_endpoint(getattr(scope.get("router"), "routes", ()), endpoint, _DEPTH))
+    rest = scope["path"].removeprefix(scope.get("root_path", ""))
+    fitting = (route for route in routes if hasattr(route, "path_regex") and route.path_regex.match(rest))
+    return next(fitting, None)
 
 
 def _with_endpoint(routes: Any, endpoint: object, depth: int) -> Iterator[Any]:
