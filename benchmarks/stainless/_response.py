@@ -28,9 +28,8 @@ class Headers:
         self.raw = raw
 
 
-_SENT = Headers(
-    [(name, b"benchmark") for name in (b"Host", b"Accept", b"User-Agent", b"Authorization", b"X-Stainless-OS")]
-)
+_NAMES = (b"Host", b"Accept", b"User-Agent", b"Authorization", b"X-Stainless-OS")
+_SENT = Headers([(name, b"benchmark") for name in _NAMES])
 
 
 class Request:
