@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bttrace.contracts import Counts
-from bttrace.encode import line
+from bttrace.encode import joined, line
 from bttrace.model import Span
 
 
@@ -24,7 +24,8 @@ class NullSink:
         """Counts a span."""
         self.written += 1
         if self._encodes:
-            self.bytes += len(line(span.row()))
+            told = span.content
+            self.bytes += len(joined(span.placed(), told) if told else line(span.row()))
 
     def deliver(self) -> None:
         """Has nothing to do."""

@@ -19,13 +19,27 @@ class Url:
         self.path = "/v1/chat/completions"
 
 
+class Headers:
+    """The headers of a request, as they are sent."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self.raw = raw
+
+
+_NAMES = (b"Host", b"Accept", b"User-Agent", b"Authorization", b"X-Stainless-OS")
+_SENT = Headers([(name, b"benchmark") for name in _NAMES])
+
+
 class Request:
     """A request with its body."""
 
-    __slots__ = ("content", "url")
+    __slots__ = ("content", "headers", "url")
 
     def __init__(self, url: Url, content: bytes) -> None:
         self.url = url
+        self.headers = _SENT
         self.content = content
 
 
