@@ -18,6 +18,7 @@ from itertools import chain
 _LEAST = 16  # characters of a run
 _BEFORE = 64  # characters before a run, in which its name stands
 _AFTER = 300  # characters after the name of a password
+_ROUNDS = 4  # of replacing, at most
 _REMEMBERED = 4_096  # runs, each with what is before it
 _PASSWORD, _MADE_UP, _UNBROKEN, _VARIED = 8, 10, 24, 5  # characters of what nobody would write as a word
 
@@ -150,9 +151,15 @@ def replaced(text: str, known: Mapping[str, str] = _NONE) -> str:
     for value, name in known.items():
         if value in text:
             text = text.replace(value, _mark(name))
-    found = sorted(_found(text))
-    if not found:
-        return text
+    for _ in range(_ROUNDS):  # a mark may bring what is beside it into the light
+        found = sorted(_found(text))
+        if not found:
+            break
+        text = _marked(text, found)
+    return text
+
+
+def _marked(text: str, found: Iterable[_Found]) -> str:
     parts: list[str] = []
     done = 0
     for start, end, what in found:
