@@ -19,14 +19,27 @@ class Url:
         self.path = "/v1/chat/completions"
 
 
+class Headers:
+    """The headers of a request, as they are sent."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self) -> None:
+        self.raw = [(b"host", b"api.openai.com"), (b"content-type", b"application/json")]
+
+
 class Request:
     """A request with its body."""
 
-    __slots__ = ("content", "url")
+    __slots__ = ("content", "headers", "url")
 
     def __init__(self, url: Url, content: bytes) -> None:
         self.url = url
+        self.headers = _HEADERS
         self.content = content
+
+
+_HEADERS = Headers()
 
 
 class Response:
