@@ -77,6 +77,8 @@ def run(*, quick: bool) -> None:
         ledger.restore()
         recorder.close(5.0)
     print(f"  spans written {sink.written}, dropped {recorder.dropped}")
+    if not sink.written:
+        raise RuntimeError("nothing was traced")
 
 
 def _measured(sdks: Mapping[str, Any], recorder: Recorder, rounds: int) -> None:

@@ -65,6 +65,8 @@ def _throughput(table: Table, rounds: int) -> None:
     readings = _rounds(partial(_written, recorder), rounds)
     table.figure("finished calls, to their encoded row", "a second", [1 / wall for wall in walls(readings)])
     table.figure("    for each", "us", walls(readings, 1e6))
+    if not sink.written:
+        raise RuntimeError("nothing was traced")
     table.note(f"rows are of {sink.bytes / sink.written:,.0f} bytes; dropped {recorder.dropped}")
     recorder.close(5.0)
 

@@ -47,6 +47,7 @@ def test_a_benchmark_prints_its_table_and_names_its_targets() -> None:
     ran = finished([PYTHON, "-m", "benchmarks", "--quick", "isolated"], environment(), ROOT)
     assert ran.code == 0, ran.err
     assert "call: bare" in ran.out
+    assert "target  met" in ran.out
     assert "dropped 0" in ran.out
 
 

@@ -83,8 +83,7 @@ class Rig:
         A peer with which it does not start is skipped.
         """
         running: dict[str, Program] = {}
-        for one in list(self.peers):
-            errors = str(Path(self.scratch, f"{one.peer.name}.errors"))
+        for one in self.peers:  # all at once: nothing is measured yet
             started = program(
                 script,
                 one.peer.name,
@@ -92,15 +91,18 @@ class Rig:
                 environ=self.environ(one, door=door),
                 cwd=self.scratch,
                 python=str(one.python),
-                errors=errors,
+                errors=str(Path(self.scratch, f"{one.peer.name}.errors")),
             )
-            try:
-                running[one.peer.name] = self._stack.enter_context(started)
-                self.made(one.peer.name, int(running[one.peer.name].line()))
-            except Gone as gone:
-                del running[one.peer.name]
-                self.skip(one.peer.name, str(gone))
-        return running
+            running[one.peer.name] = self._stack.enter_context(started)
+        return {name: started for name, started in running.items() if self._is_ready(name, started)}
+
+    def _is_ready(self, name: str, running: Program) -> bool:
+        try:
+            self.made(name, int(running.line()))
+        except Gone as gone:
+            self.skip(name, str(gone))
+            return False
+        return True
 
 
 @contextmanager

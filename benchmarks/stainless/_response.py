@@ -24,12 +24,8 @@ class Headers:
 
     __slots__ = ("raw",)
 
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self.raw = raw
-
-
-_NAMES = (b"Host", b"Accept", b"User-Agent", b"Authorization", b"X-Stainless-OS")
-_SENT = Headers([(name, b"benchmark") for name in _NAMES])
+    def __init__(self) -> None:
+        self.raw = [(b"host", b"api.openai.com"), (b"content-type", b"application/json")]
 
 
 class Request:
@@ -39,8 +35,11 @@ class Request:
 
     def __init__(self, url: Url, content: bytes) -> None:
         self.url = url
-        self.headers = _SENT
+        self.headers = _HEADERS
         self.content = content
+
+
+_HEADERS = Headers()
 
 
 class Response:
