@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from .peers.installed import Installed
@@ -21,7 +21,7 @@ from .results import Results
 from .timing import Gone, Reading, Readings, interleaved, walls
 
 ROUNDS, QUICK_ROUNDS = 7, 2
-SECONDS = 60
+SECONDS = 40
 DEAD_ROUNDS, QUICK_DEAD_ROUNDS = 2, 1
 _BEGIN_AT_ONCE = 2
 LIMIT = 15.0  # seconds after the answer at which a process is ended
@@ -31,6 +31,8 @@ DEAD_MOST = 5_500.0  # its own bound, BTTRACE_EXIT_TIMEOUT, and half a second
 _CALL = """
 import time
 client = openai.OpenAI(max_retries=0)
+print("\\nready", flush=True)
+input()
 asked = [{"role": "user", "content": "What is the weather in Lisbon?"}]
 client.chat.completions.create(model="bench-1", messages=asked)
 print("\\nanswered", time.monotonic(), flush=True)
@@ -39,21 +41,29 @@ _REFUSES = "http://127.0.0.1:9"  # nobody listens there
 
 
 class Ending:
-    """A process whose only call was answered, until it ends."""
+    """A process that is ready for its only call, until it ends."""
 
     def __init__(self, command: list[str], environ: Mapping[str, str], cwd: str) -> None:
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             env=dict(environ),
             cwd=cwd,
             text=True,
         )
-        self._answered = self._until_answered()
+        self._answered = 0.0
         self._took = LIMIT
         self._waits = threading.Thread(target=self._wait)
+        self._said("ready")
+
+    def go(self) -> None:
+        """Has it make its call, and waits for the answer."""
+        if self._process.stdin is not None:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        self._answered = float(self._said("answered"))
         self._waits.start()
 
     def reading(self) -> Reading:
@@ -61,12 +71,12 @@ class Ending:
         self._waits.join()
         return Reading(self._took, 0.0)
 
-    def _until_answered(self) -> float:
+    def _said(self, wanted: str) -> str:
         for line in self._process.stdout or ():
-            word, _, at = line.partition(" ")
-            if word == "answered":
-                return float(at)
-        raise Gone(f"its call was not answered; it ended with {self._process.wait(LIMIT)}")
+            word, _, more = line.strip().partition(" ")
+            if word == wanted:
+                return more
+        raise Gone(f"it was never {wanted}; it ended with {self._process.wait(LIMIT)}")
 
     def _wait(self) -> None:
         with self._process:
@@ -81,11 +91,13 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
     """Measures the peers that are named, or all."""
     with rig(peers) as ready:
         results = Results("exit", ready.versions, quick=quick)
+        print("exit: measuring: the sink is well ...", flush=True)
         variants = {one.peer.name: partial(_healthy, ready, one) for one in ready.peers}
         rounds = QUICK_ROUNDS if quick else ROUNDS
         readings = interleaved(variants, rounds, warm=0, seconds=SECONDS, skip=ready.skip)
         results.arrived = ready.arrived()
         _add(results, "sink well", readings, HEALTHY_MOST)
+        print("exit: measuring: the sink is dead ...", flush=True)
         rounds = QUICK_DEAD_ROUNDS if quick else DEAD_ROUNDS
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as silent:
             hangs = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -103,25 +115,36 @@ def _add(results: Results, name: str, readings: Readings, most: float) -> None:
 
 
 def _dead(ready: Rig, rounds: int, urls: Mapping[str, str]) -> dict[str, Readings]:
-    """Gives readings by the kind of address; all processes wait at once, few begin at once."""
+    """Gives readings by the kind of address; no call is made before all processes are ready."""
     readings: dict[str, Readings] = {kind: {name: [] for name in ready.names} for kind in urls}
     for turn in range(rounds):
         first = turn % len(ready.peers)
         order = ready.peers[first:] + ready.peers[:first]
+        places = [(kind, one, url) for kind, url in urls.items() for one in order]
         with ThreadPoolExecutor(_BEGIN_AT_ONCE) as pool:
-            begun = [
-                (kind, one.peer.name, pool.submit(_ending, ready, one, url))
-                for kind, url in urls.items()
-                for one in order
-            ]
-            for kind, name, ending in begun:
-                readings[kind][name].append(ending.result().reading())
-    return readings
+            begun = [(kind, one, pool.submit(_ending, ready, one, url)) for kind, one, url in places]
+        endings = [(kind, one, _called(ready, one, future)) for kind, one, future in begun]
+        for kind, one, ending in endings:
+            if ending is not None:
+                readings[kind][one.peer.name].append(ending.reading())
+    return {kind: {name: taken[name] for name in ready.names} for kind, taken in readings.items()}
+
+
+def _called(ready: Rig, one: Installed, begun: Future[Ending]) -> Ending | None:
+    """Has a process make its call; without an answer, the peer is skipped."""
+    try:
+        begun.result().go()
+    except Gone as gone:
+        ready.skip(one.peer.name, str(gone))
+        return None
+    return begun.result()
 
 
 def _healthy(ready: Rig, one: Installed) -> Reading:
     ready.made(one.peer.name, 1)
-    return _ending(ready, one).reading()
+    ending = _ending(ready, one)
+    ending.go()
+    return ending.reading()
 
 
 def _ending(ready: Rig, one: Installed, url: str = "") -> Ending:

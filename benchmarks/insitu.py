@@ -14,7 +14,7 @@ from .results import Results
 from .timing import Reading, Variant, cpus, interleaved, walls
 
 ROUNDS, QUICK_ROUNDS = 20, 3
-SECONDS = 30  # that one kind of work may take, before no more than three rounds are made
+SECONDS = 25  # that one kind of work may take, before no more than three rounds are made
 CONCURRENT = 200
 CONCURRENT_MOST = 1 / 0.97  # of the time that nothing takes: 97 % of its throughput
 
@@ -33,6 +33,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         results = Results("insitu", ready.versions, quick=quick)
         programs = ready.programs("application.py")
         for work, line in WORK:
+            print(f"insitu: measuring: {work} ...", flush=True)
             variants: dict[str, Variant] = {
                 name: partial(_reading, ready, name, programs[name], line) for name in ready.names
             }

@@ -17,7 +17,7 @@ from .results import Results
 from .timing import Gone
 
 ROUNDS, QUICK_ROUNDS = 3, 1
-SECONDS = 80  # after which no further round begins
+SECONDS = 50  # after which no further round begins
 FIRST, CALLS = 300, 1_000
 STREAMS, CHUNKS = 5, 10_000
 _MIB = 2**20
@@ -39,6 +39,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         for turn in range(QUICK_ROUNDS if quick else ROUNDS):
             if turn and time.monotonic() > ends:
                 break
+            print(f"memory: measuring: round {turn + 1} ...", flush=True)
             for name, values in _round(ready).items():
                 for figure, value in zip(_FIGURES, values, strict=True):
                     sizes[figure].setdefault(name, []).append(value / _MIB)

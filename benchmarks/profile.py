@@ -28,7 +28,7 @@ if not __package__:  # run by its path, in a process that bttrace traces
 from benchmarks.environment import HERE, bare, program
 from benchmarks.timing import number, rows_of_text
 
-CALLS, QUICK_CALLS = 20_000, 2_000
+CALLS, QUICK_CALLS = 8_000, 2_000
 CHUNKS = 2_000
 BATCH = 500  # calls, after which all is exported: the queue is bounded
 LIMIT = 300  # seconds

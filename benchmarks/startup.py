@@ -23,7 +23,7 @@ from .timing import Gone, Reading, Readings, Variant, cpus, interleaved, walls
 
 LIMIT = 120  # seconds that one process may take
 QUICK_ROUNDS = 3
-CLOSE_SECONDS = 40
+CLOSE_SECONDS = 25
 FAR_ROUNDS, FAR_SECONDS = 5, 20  # of those that take far longer, beside nothing
 _CLOSE = (NOTHING, FLOOR, OURS)
 
@@ -56,6 +56,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         os.chdir(ready.scratch)  # posix_spawn takes no working folder, and ours may have an env file above it
         try:
             for start in STARTS:
+                print(f"startup: measuring: {start.name} ...", flush=True)
                 _measured(results, ready, start, quick=quick)
         finally:
             os.chdir(home)

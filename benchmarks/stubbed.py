@@ -15,7 +15,7 @@ from .results import FLOOR, NOTHING, OURS, Figure, Results, Target
 from .timing import Reading, cpus, interleaved, number, walls
 
 ROUNDS, QUICK_ROUNDS = 40, 4
-SECONDS = 20  # that one kind of work may take, before no more than three rounds are made
+SECONDS = 16  # that one kind of work may take, before no more than three rounds are made
 
 # Figure; line for the application, which ends with how many calls it makes; microseconds that bttrace may
 # add; whether a tenth of the best peer's is asked. Some do nothing with a chunk before the stream ends.
@@ -35,6 +35,7 @@ def run(*, quick: bool, peers: tuple[str, ...]) -> Results:
         results = Results("stubbed", ready.versions, quick=quick)
         programs = ready.programs("stub.py", door=False)
         for work, line, most, tenth in WORK:
+            print(f"stubbed: measuring: {work} ...", flush=True)
             variants = {name: partial(_reading, ready, name, programs[name], line) for name in ready.names}
             rounds = QUICK_ROUNDS if quick else ROUNDS
             readings = interleaved(variants, rounds, warm=2, seconds=SECONDS, skip=ready.skip)

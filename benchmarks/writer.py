@@ -59,8 +59,9 @@ def run(*, quick: bool) -> None:
 
 def _throughput(table: Table, rounds: int) -> None:
     sink = NullSink(encodes=True)
-    screens = [Privacy(read({}))]
-    recorder = Recorder([sink], Style(origin="bench"), SystemClock(), RandomIds(), 5.0, screens)
+    recorder = Recorder(
+        [sink], Style(origin="bench"), SystemClock(), RandomIds(), 5.0, lambda: [Privacy(read({}))]
+    )
     readings = _rounds(partial(_written, recorder), rounds)
     table.figure("finished calls, to their encoded row", "a second", [1 / wall for wall in walls(readings)])
     table.figure("    for each", "us", walls(readings, 1e6))

@@ -290,9 +290,9 @@ def _endpoints(clock: ManualClock) -> list[str]:
 
 @cache
 def told(**options: Any) -> Mapping[str, list[Row]]:
-    """Gives the rows of each story, parents before children, and of each endpoint; these are made only once.
+    """Gives the rows of each story, in the order in which they were heard of, and of each endpoint.
 
-    For tests alone, whose environment is clean; not for what a module is made of.
+    They are made only once. For tests alone, whose environment is clean; not for what a module is made of.
     """
     assert "BTTRACE_STRICT" in os.environ
     clock, names = ManualClock(), []
@@ -307,7 +307,7 @@ def told(**options: Any) -> Mapping[str, list[Row]]:
             names.append(name)
         names += _endpoints(clock)
     found: dict[str, list[Row]] = {name: [] for name in names}
-    for row in captured.rows:
+    for row in sorted(captured.rows, key=lambda row: str(row["span_id"])):  # as they were counted
         found[names[int((row["metrics"]["start"] - 1_700_000_000) // _APART) - 1]].append(row)
     return found
 

@@ -38,12 +38,15 @@ class Model:
             )
         return str(said.choices[0].message.content)
 
+    def close(self) -> None:
+        self._client.close()
+
 
 @contextmanager
 def asked(provider: ProviderServer) -> Iterator[Model]:
     model = Model(provider)
     yield model
-    model._client.close()
+    model.close()
 
 
 def scope(path: str, method: str = "GET", *headers: tuple[str, str], kind: str = "http") -> dict[str, Any]:

@@ -91,7 +91,9 @@ def worked(
     return got
 
 
-@pytest.mark.parametrize(("pool", "propagates"), [("prefork", True), ("solo", False)])
+@pytest.mark.parametrize(
+    ("pool", "propagates"), [("prefork", True), pytest.param("solo", False, marks=pytest.mark.long)]
+)
 def test_workers(
     pool: str,
     propagates: bool,

@@ -15,6 +15,8 @@ from tests.loopback.replies import chat, message, response
 from tests.nested import nested
 from tests.stages import KEYS, SPAN_ID, TRACE_ID
 
+CALL = f"llm.generation ({CHAT.model})"
+
 
 def rows() -> list[Row]:
     return told()["keys"]
@@ -41,12 +43,14 @@ def above(row: Row) -> list[str]:
 
 BECOMES: dict[str, tuple[Callable[[], Any], Any]] = {
     "user": (lambda: [row["metadata"]["user_id"] for row in generations()], ["user_12345"] * 2),
-    "session_id in the body": (lambda: generations()[0]["metadata"]["session_id"], "session_abc"),
     "session_id in the body, before x-session-id": (
-        lambda: generations()[1]["metadata"]["session_id"],
-        "session_abc",
+        lambda: [row["metadata"]["session_id"] for row in generations()],
+        ["session_abc"] * 2,
     ),
-    "x-session-id": (lambda: rows()[-1]["metadata"]["session_id"], "of the header"),
+    "x-session-id": (
+        lambda: [row["metadata"]["session_id"] for row in named(CALL) if "span_parents" not in row],
+        ["of the header"],
+    ),
     "trace.trace_id: one root": (
         lambda: len({row["root_span_id"] for row in (root(), *named("Summaries"), *generations())}),
         1,

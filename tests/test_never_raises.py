@@ -54,6 +54,10 @@ NOT_REACHED = (
         "base64_text", "children", "content_types", "env_file", "fork_warning", "hidden", "installed", "replay", "sampling",
         "serverless", "speech", "providers.conversations.realtime", "providers.openai.rules",
     )),
+    # So have requests of web frameworks and tasks of queues (`test_web_faults`).
+    *(f"bttrace.seams.{name}:" for name in (
+        "asgi", "entrances", "errands", "frameworks", "incoming", "outgoing", "queues", "requests", "wsgi",
+    )), "bttrace.traceparent",
     # Delivery has its own too (`test_delivery_faults`).
     *(f"bttrace.sinks.{name}" for name in (
         "adoption", "api", "backoff", "braintrust", "courier", "delivery", "estate", "neighbours", "nesting", "segments",

@@ -20,7 +20,8 @@ def variables(*options: str, env: dict[str, str] | None = None, cwd: Path | None
     """The variables of ours that the program finds."""
     found = finished([*RUN, *options, "-c", VARIABLES], environment(env), cwd).json
     assert isinstance(found, dict)
-    del found["BTTRACE_STRICT"], found["BTTRACE_SPOOL_DIR"], found["BTTRACE_RUN_PID"]
+    for set_by_the_tests in ("BTTRACE_STRICT", "BTTRACE_PRICES", "BTTRACE_SPOOL_DIR", "BTTRACE_RUN_PID"):
+        del found[set_by_the_tests]
     return found
 
 

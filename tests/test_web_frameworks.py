@@ -78,12 +78,11 @@ SYNCHRONOUS = {
     ("framework", "options"),
     [
         ("flask", ("gunicorn", "web_flask:app")),
-        ("flask", ("gunicorn", "--worker-class", "gthread", "--threads", "8", "web_flask:app")),
         ("flask", ("gunicorn", "--worker-class", "gevent", "web_flask:app")),
         ("django", ("gunicorn", "--worker-class", "gthread", "--threads", "8", "web_django:wsgi")),
         ("django", ("uvicorn", "web_django:asgi")),
     ],
-    ids=["flask-sync", "flask-gthread", "flask-gevent", "django-wsgi", "django-asgi"],
+    ids=["flask-sync", "flask-gevent", "django-wsgi", "django-asgi"],
 )
 def test_one_tree_a_request(
     framework: str,

@@ -156,6 +156,53 @@ def test_a_request_without_a_route_is_called_by_its_method(model: Model, method:
     assert "4711" not in str(captured.rows)
 
 
+def test_a_request_is_called_by_the_route_that_it_takes_after_its_first_call(model: Model) -> None:
+    class Asking:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await model.aask("is it allowed?")
+            bttrace.flush()
+            assert [row["span_attributes"]["name"] for row in workflows(captured)] == ["workflow:GET"]
+            await self.app(scope, receive, send)
+
+    app = application(model)
+    app.add_middleware(Asking)
+    with capture() as captured:
+        assert asyncio.run(served(app, "/one/a")) == (200, b"a")
+        assert nested(captured.rows) == [["workflow:GET /one/{key}", LLM, LLM]]
+        [row] = workflows(captured)
+    assert row["input"] == {"method": "GET", "route": "/one/{key}"}
+
+
+def test_a_request_that_two_threads_tell_of_at_once_is_one(model: Model) -> None:
+    both = threading.Barrier(2)
+
+    class Taken:
+        """A route whose path both threads look up before either has told of the request."""
+
+        @property
+        def path_format(self) -> str:
+            if not both.broken and len(told) < 2:
+                told.append(both.wait(20))
+            return "/taken"
+
+    async def stack(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = Taken()
+        said = await asyncio.gather(asyncio.to_thread(model.ask, "a"), asyncio.to_thread(model.ask, "b"))
+        await PlainTextResponse("".join(said))(scope, receive, send)
+
+    told: list[int] = []
+    app = Starlette()
+    app.middleware_stack = stack
+    with capture() as captured:
+        assert asyncio.run(served(app, "/taken")) == (200, b"ab")
+        assert nested(captured.rows) == [["workflow:GET /taken", LLM, LLM]]
+        assert workflows(captured)[0]["output"] == {"status": 200}
+    assert sorted(told) == [0, 1]
+
+
 def test_an_exception_is_the_application_s_own_and_is_told(model: Model) -> None:
     with capture() as captured:
         with pytest.raises(ValueError, match="a secret reason") as raised:

@@ -13,9 +13,9 @@ add at once may take from each other is made good whenever the writer finds noth
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from weakref import ref
 
+from .classes import dataclass
 from .contracts import Observation
 from .executions import Execution
 from .native import Event

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from typing import Protocol
+
+_VERSION = 0x4 << 76 | 0x2 << 62  # of a random UUID, and its variant: RFC 9562, 5.4
+_RANDOM = ~(0xF << 76 | 0x3 << 62)
 
 
 class Clock(Protocol):
@@ -74,7 +76,8 @@ class RandomIds:
 
     def row(self) -> str:
         """Gives a UUID."""
-        return str(uuid.UUID(int=self._bits(128), version=4))
+        digits = f"{self._bits(128) & _RANDOM | _VERSION:032x}"  # `uuid.UUID` takes five times as long
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def span(self) -> str:
         """Gives 16 hexadecimal digits."""

@@ -8,10 +8,10 @@ the process; what they have *told* Braintrust of, ours must not tell again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
+from .classes import dataclass
 from .correlation import Correlation
 from .executions import Execution
 from .model import Caller, Endpoint, Facts, Json, Span

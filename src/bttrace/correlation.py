@@ -7,8 +7,9 @@ a request itself, by the block of the application's code that it was made in, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from .classes import dataclass
 from .model import Json
 
 

@@ -9,15 +9,18 @@ is for the rest of the way, where only attachments are left to be turned into so
 from __future__ import annotations
 
 import json
+import marshal
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from dataclasses import field
+from typing import Any, TypeVar, cast
 
+from .classes import dataclass
 from .foreign import elements, fields, member, scalar, type_name
 from .model import Attachment, Json
 
 _T = TypeVar("_T")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 Reference = Callable[[Attachment], object]
 
 _DEPTH = 128  # where parsers of JSON give up
@@ -26,6 +29,10 @@ _NUMBERS = 32  # so many numbers are looked at as one
 _CUTTABLE = ("input", "output", "metadata", "error", "tags")
 _CUT_MARK = "bytes_cut"
 _INT = (-(2**63), 2**64 - 1)
+_MARSHAL = 2  # the version of its format that looks for nothing that is the same twice
+_HUGE = b"1" * 19  # digits; fewer are never too many for `_INT`
+_DIGITS = bytes(ord("1" if chr(code).isascii() and chr(code).isdigit() else " ") for code in range(256))
+_INSIDE = frozenset({dict, list, tuple})
 _NAME_DEPTH = 2  # a tuple can be a name, and is told; what is in it beyond that is not
 
 
@@ -57,6 +64,40 @@ def plain(value: object, leaves: Leaves | None = None) -> object:
     return _Copy(_NODES, None, leaves or Leaves()).of(value, _DEPTH)
 
 
+def plain_text(value: object) -> str | None:
+    """Gives a value as JSON, if it is as plain as `plain` would make it; `None` if that is not sure.
+
+    Nearly all that is recorded was parsed from JSON, and is not worth a copy. Takes a tuple for a list.
+    """
+    try:
+        # It takes only what is of Python's own types, whose code is Python's.
+        marshal.dumps(cast("Any", value), _MARSHAL)
+        text = _ENCODER.encode(value)
+        data = text.encode()
+    except (TypeError, ValueError, RecursionError):  # not-a-number, half of a pair, changed meanwhile
+        return None
+    if _HUGE in data.translate(_DIGITS) or (text.count("[") + text.count("{") > _DEPTH and _is_deep(value)):
+        return None
+    return text
+
+
+def _is_deep(value: object) -> bool:
+    """Tells whether something of exact types is nested too deep, or has too much in it to find out."""
+    level: list[Any] = [value]
+    nodes = 0
+    for _ in range(_DEPTH):
+        level = [
+            held
+            for holder in level
+            for held in (holder.values() if type(holder) is dict else holder)
+            if type(held) in _INSIDE
+        ]
+        nodes += len(level)
+        if not level or nodes > _NODES // 2:
+            break
+    return bool(level)
+
+
 def line(value: object, reference: Reference = described) -> bytes:
     """Gives a plain value as one line of JSON, in UTF-8; `reference` gives what stands for an attachment."""
 
@@ -72,6 +113,11 @@ def line(value: object, reference: Reference = described) -> bytes:
         return text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which is no character
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def joined(row: Json, content: str) -> bytes:
+    """Gives the line of a row of which a part is JSON already; neither is empty, and they share no name."""
+    return f"{_ENCODER.encode(row)[:-1]},{content[1:]}".encode()
 
 
 def encoded(value: object, reference: Reference = described) -> bytes:

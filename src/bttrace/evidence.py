@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, Protocol
+
+from .classes import dataclass
 
 Return = Literal["by id", "in words", "nowhere"]
 """How a tool's result goes back to the model: by its call's id, without it, or not, because the run ends."""

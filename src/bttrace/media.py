@@ -22,10 +22,12 @@ from .values import text
 
 Format = Callable[[str, object, Json], object]
 
+_NUMBERS = (int, float)  # in lists: tokens, vectors
 _LEAST = 20  # characters; shorter base64 is rather a word
 _DEPTH = 128  # beyond it everything stays as it is
 _URI = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,\s]*)*;base64,", re.IGNORECASE)
 _SIGN = "data:"
+_BEGINS = "dD"
 _HEAD = 1_000  # characters within which a data URI's content begins
 # The names under which base64 stands without saying that it is.
 _FIELDS = frozenset({"b64_json", "data", "file_data", "partial_image_b64", "result"})
@@ -76,7 +78,7 @@ def _nodes(value: object) -> Iterator[tuple[str, object]]:
             stack.extend(reversed(list(cast("Json", node).items())))
         elif kind is list or kind is tuple:
             nodes = cast("list[object]", node)
-            if id(node) in seen or (nodes and type(nodes[0]) in (int, float)):  # tokens, vectors
+            if id(node) in seen or (nodes and type(nodes[0]) in _NUMBERS):
                 continue
             seen.add(id(node))
             stack.extend([("", item) for item in reversed(nodes)])
@@ -85,12 +87,35 @@ def _nodes(value: object) -> Iterator[tuple[str, object]]:
 
 def _suspected(value: object) -> bool:
     """Tells whether a value may hold base64. This is all that is done for almost every call."""
-    return any(
-        type(node) is str
-        and len(node) >= _LEAST
-        and (node[:5].lower() == _SIGN or (type(name) is str and name in _FIELDS))
-        for name, node in _nodes(value)
-    )
+    stack: list[object] = [(value,)]
+    seen: set[int] = set()
+    while stack:
+        holder = stack.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        for name, node in _held(holder):
+            kind = type(node)
+            if kind is str:
+                if _may_be_base64(name, cast("str", node)):
+                    return True
+            elif kind is dict or kind is list or kind is tuple:
+                stack.append(node)
+    return False
+
+
+def _held(holder: object) -> list[tuple[object, object]]:
+    """Gives what an object or a list holds, each with its name; of numbers nothing."""
+    if type(holder) is dict:
+        return list(holder.items())
+    nodes = cast("list[object]", holder)
+    return [] if nodes and type(nodes[0]) in _NUMBERS else [("", node) for node in nodes]
+
+
+def _may_be_base64(name: object, found: str) -> bool:
+    if len(found) < _LEAST:
+        return False
+    return (found[0] in _BEGINS and found[:5].lower() == _SIGN) or (type(name) is str and name in _FIELDS)
 
 
 class _Walk:

@@ -16,11 +16,12 @@ Words that are used here and never varied:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isnan
 from types import CodeType
 from typing import Literal, Protocol
 
+from .classes import dataclass
 from .evidence import Bounds, Compaction, Conversation, Moment
 from .terms import Terms
 from .values import json_object
@@ -265,7 +266,8 @@ class Span:
     One without an `end` among its metrics is still open. One that `merges` was sent before; one that is
     `shared` may have been by another process, of which nothing is to be lost.
     `cost` is what it came to in USD, by its provider's word or by a price table, with all that it
-    stands for; not a number where that is not known, `None` where nobody asked.
+    stands for; not a number where that is not known, `None` where nobody asked. `content` is JSON of what
+    is `told`, if somebody has made it, who then has seen that all of it may be told.
     """
 
     row_id: str
@@ -285,26 +287,40 @@ class Span:
     merges: bool = False
     shared: bool = False
     cost: float | None = None
+    content: str = ""
+
+    def with_content(self, content: str) -> Span:
+        """Gives the span itself with what it tells as JSON. For who has it first: a copy costs more."""
+        object.__setattr__(self, "content", content)
+        return self
 
     def row(self) -> Json:
         """Gives the span as a log row of Braintrust's API; absent fields are left out."""
+        return {**self.placed(), **self.told()}
+
+    def placed(self) -> Json:
+        """Gives what of the row says where, what and how long the span was."""
         row: Json = {
             "id": self.row_id,
             "span_id": self.span_id,
             "root_span_id": self.root_span_id,
-            "span_parents": list(self.parents) or None,
             "span_attributes": {"name": self.name, "type": self.type},
             "created": self.created,
-            "input": self.input,
-            "output": self.output,
-            "error": self.error,
-            "metadata": self.metadata,
             "metrics": dict(self.metrics),
-            "tags": list(self.tags) or None,
-            "context": self.context,
-            "_is_merge": self.merges or self.shared or None,
         }
-        return {name: value for name, value in row.items() if value is not None}
+        if self.parents:
+            row["span_parents"] = list(self.parents)
+        if self.merges or self.shared:
+            row["_is_merge"] = True
+        return row
+
+    def told(self) -> Json:
+        """Gives the rest of the row, in which anything at all may stand."""
+        told: Json = {"input": self.input, "output": self.output, "error": self.error}
+        row = {name: value for name, value in told.items() if value is not None}
+        if self.tags:
+            row["tags"] = list(self.tags)
+        return {**row, "metadata": self.metadata, "context": self.context}
 
     def priced_row(self) -> Json:
         """Gives the row with what was computed of its cost, for readers who put no prices on tokens.

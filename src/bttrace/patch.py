@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from types import ModuleType
 from typing import Any
 
 import wrapt
+
+from .classes import dataclass
 
 WRAPT = os.path.dirname(str(wrapt.__file__)) + os.sep
 _WRAPPERS = 50  # around one another, that are looked through

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from .config import Config
 from .contracts import Told
-from .encode import Leaves, plain
+from .encode import Leaves, plain, plain_text
 from .guard import guarded
-from .known_secrets import known_secrets, remember
+from .known_secrets import known_secrets
 from .masks import Masks
 from .model import Attachment, Json, Span
 from .secret_shapes import named, replaced, suspected
@@ -32,7 +32,6 @@ class Privacy:
     """Gives spans as the sinks may have them. For one thread: the writer's."""
 
     def __init__(self, settings: Config) -> None:
-        remember("BRAINTRUST_API_KEY", settings.api_key)
         self._masks = Masks(settings.mask)
         self._goes_to_sdk_alone = settings.exporters == _SDK_MASKS
         self._clean = guarded(self._cleaned, retires=False)
@@ -40,13 +39,18 @@ class Privacy:
     def passed(self, span: Span, parent: object | None) -> Span:
         """Gives a span without what is masked and without secrets."""
         adopted = parent is not None and not isinstance(parent, Told)
-        return self._clean(span, adopted and self._goes_to_sdk_alone) or _withheld(span)
+        return self._clean(span, adopted) or _withheld(span)
 
-    def _cleaned(self, span: Span, masked_by_sdk: bool) -> Span | None:  # noqa: FBT001 - as `guarded` passes it on
+    def _cleaned(self, span: Span, adopted: bool) -> Span | None:  # noqa: FBT001 - as `guarded` passes it on
+        masks = self._masks.wanted()
+        if not (masks or adopted):  # the application's SDK keeps what it is given, and sends it later
+            told = plain_text(span.told())
+            if told is not None:
+                return self._rid(span, told)
         leaves = Leaves()
-        content = _content(span, leaves)
-        if self._masks.wanted():
-            masked = self._masks.masked(content, masked_by_sdk=masked_by_sdk)
+        content = json_object(plain(_content(span), leaves))
+        if masks:
+            masked = self._masks.masked(content, masked_by_sdk=adopted and self._goes_to_sdk_alone)
             if masked is None:
                 return None
             leaves = Leaves()
@@ -56,10 +60,18 @@ class Privacy:
             content = json_object(_Clean(known).of(content))
         return _told(span, content)
 
+    @staticmethod
+    def _rid(span: Span, told: str) -> Span:
+        """Gives a span of plain values without secrets. What it tells was made JSON, which is made once."""
+        known = known_secrets()
+        if suspected(f"{span.name}\n{told}", known):
+            return _told(span, json_object(_Clean(known).of(_content(span))))
+        return span.with_content(told)
 
-def _content(span: Span, leaves: Leaves) -> Json:
-    """Gives what of a span is masked, in plain values."""
-    content: Json = {
+
+def _content(span: Span) -> Json:
+    """Gives what of a span is masked."""
+    return {
         "name": span.name,
         "input": span.input,
         "output": span.output,
@@ -68,7 +80,6 @@ def _content(span: Span, leaves: Leaves) -> Json:
         "tags": list(span.tags),
         "context": span.context,
     }
-    return json_object(plain(content, leaves))
 
 
 def _told(span: Span, content: Json) -> Span:

@@ -8,13 +8,17 @@ On the application's thread nothing is done but to append to a deque. The writer
 little after it is woken, so that many calls cost one wake-up, and gives way after each
 item, so that it does not hold the interpreter for long; the more waits, the more seldom,
 because whoever is woken may hold it for long. It never waits for the network.
+
+What makes spans is loaded by the writer, when the first call begins: an import of an SDK waits
+for nothing that is not needed to watch.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from . import children, forks
 from .backlog import BEGUN, HEAVIEST, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
@@ -23,11 +27,13 @@ from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Scre
 from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .exits import Exit
-from .guard import AT_TIMES, say_at_times
-from .native import sleep
-from .shape import Style
+from .guard import AT_TIMES, guarded, say_at_times
+from .native import allocate_lock, sleep
 from .worker import Worker, acting, is_ours
-from .writing import Writing, flushed, left
+
+if TYPE_CHECKING:
+    from .shape import Style
+    from .writing import Writing
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
 GIVES_WAY = 64  # items for which the writer gives way once more seldom
@@ -47,7 +53,7 @@ class Recorder:
         clock: Clock,
         ids: Ids,
         exit_timeout: float,
-        screens: Sequence[Screen] = (),
+        screens: Callable[[], Sequence[Screen]] = tuple,
         correlation: Correlation = NOTHING,
     ) -> None:
         self.clock = clock
@@ -55,7 +61,9 @@ class Recorder:
         self.is_idle = True  # no call has begun yet
         self.sinks = tuple(sinks)
         self.promptness: Promptness | None = None
-        self._writing = Writing(sinks, style, clock, ids, screens, correlation)
+        self._makings = (style, clock, ids, screens, correlation)
+        self._written: Writing | None = None
+        self._making = allocate_lock()
         self._is_ready = False
         self._leaves_as_child = False
         self._taken = 0
@@ -72,6 +80,18 @@ class Recorder:
         self.leave = self._exit.wait
         forks.follow(self)
 
+    @property
+    def _writing(self) -> Writing:
+        """Gives what makes spans. Not for the application's threads while it is traced: it loads much."""
+        with self._making:
+            if self._written is None:
+                from .writing import Writing
+
+                style, clock, ids, screens, correlation = self._makings
+                self._written = Writing(self.sinks, style, clock, ids, screens(), correlation)
+                self._written.promptness = self.promptness
+            return self._written
+
     def watch(self, screen: Screen) -> None:
         """Lets a further screen see every span from now on, as the others have passed it."""
         self._writing.watch(screen)
@@ -87,7 +107,7 @@ class Recorder:
         It is placed at once, so that a child forked at any time knows the place.
         """
         self._writing.trees.root(execution)
-        self.writer.rouse()
+        self.expect()
 
     def begin(self, observation: Observation | Execution, *, at_once: bool = False) -> None:
         """Queues a call that offers tools, or an execution, as it begins. Never blocks.
@@ -217,7 +237,7 @@ class Recorder:
 
     def hasten(self, promptness: Promptness) -> None:
         """Lets those who end something wait for its delivery."""
-        self.promptness = self._writing.promptness = promptness
+        self.promptness = promptness
 
     @property
     def has_delivered(self) -> bool:
@@ -236,6 +256,8 @@ class Recorder:
             return False
         forks.catch_up()
         deadline = time.monotonic() + timeout
+        if self.is_idle and not (self._is_ready or self._backlog):  # nothing has come, nor been on its way
+            return self._sinks_flushed(deadline, is_last=is_last)
         mark = Mark(is_last=is_last)
         self._marks.add(mark)
         self._backlog.items.append(mark)
@@ -248,8 +270,13 @@ class Recorder:
         if not stood_in and not mark.reached.wait(patience) and not is_last:
             return False
         with acting() if stood_in else nullcontext():
-            went = [flushed(sink, until, is_last) for sink in self.sinks]
-        return all(went) and mark.reached.wait(0)
+            went = self._sinks_flushed(until, is_last=is_last)
+        return went and mark.reached.wait(0)
+
+    def _sinks_flushed(self, deadline: float, *, is_last: bool) -> bool:
+        """Has every sink send everything; tells whether all of it went."""
+        went = [_flushed(sink, deadline, is_last) for sink in self.sinks]
+        return all(went)
 
     def close(self, timeout: float) -> None:
         """Delivers what ended, then ends the writer and lets go of everything."""
@@ -266,7 +293,7 @@ class Recorder:
         if not self.active:
             return
         for observation in reversed(list(self._open.values())):  # the run itself was opened first
-            left(observation)
+            _left(observation)
         self._flush(timeout, is_last=True)
         self._flushed = self._taken
 
@@ -291,11 +318,27 @@ class Recorder:
         self._marks = set()
         self._open.clear()
         self.is_idle, self._is_ready = True, False
+        self._making = allocate_lock()
         self._leaves_as_child = False
         self._exit.after_fork()
-        self._writing.forget()
+        if self._written is not None:
+            self._written.forget()
+        for sink in self.sinks:
+            sink.after_fork()
 
 
 def _is_sent(counts: Counts) -> bool:
     attachments = counts.attachments
     return not (counts.waiting or counts.lost) and (attachments is None or _is_sent(attachments))
+
+
+def _flush(sink: Sink, deadline: float, is_last: bool) -> bool:  # noqa: FBT001 - as `guarded` passes it on
+    return sink.flush(deadline, is_last=is_last)
+
+
+def _leave(observation: Open) -> None:
+    observation.leave()
+
+
+_flushed = guarded(_flush, retires=False)
+_left = guarded(_leave, retires=False)

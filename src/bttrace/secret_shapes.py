@@ -12,11 +12,13 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 
 _LEAST = 16  # characters of a run
 _BEFORE = 64  # characters before a run, in which its name stands
 _AFTER = 300  # characters after the name of a password
+_REMEMBERED = 4_096  # runs, each with what is before it
 _PASSWORD, _MADE_UP, _UNBROKEN, _VARIED = 8, 10, 24, 5  # characters of what nobody would write as a word
 
 # Where a key begins: after no letter or digit, unless these are an escape's.
@@ -98,7 +100,7 @@ _NAMED_IN = re.compile(
     rf"(?:{_NAMES}|key|token|sig|signature|auth|code)(?:=|[^\w]{{0,4}}\Z)", re.IGNORECASE | re.ASCII
 )
 _NAMED_BEFORE = re.compile(
-    rf"(?:{_NAMES}|bearer|basic)[^a-z0-9]{{1,12}}(?:(?:{_SCHEME}|value|b)[^a-z0-9]{{1,12}}){{0,2}}\Z",
+    rf"(?:{_NAMES}|bearer|basic)[^a-z0-9]{{1,24}}(?:(?:{_SCHEME}|value|b)[^a-z0-9]{{1,24}}){{0,2}}\Z",
     re.IGNORECASE,
 )
 _STEMS = ("key", "token", "secret", "authori", "credential", "cookie", "pass", "pwd", "bearer", "basic")
@@ -128,7 +130,10 @@ _Found = tuple[int, int, str]
 
 
 def suspected(text: str, known: Mapping[str, str] = _NONE) -> bool:
-    """Tells whether a text, or several joined by newlines, may hold a secret; `known` are values by name."""
+    """Tells whether a text may hold a secret; `known` are values by name.
+
+    It may be several texts: joined by newlines, or the JSON of what they stand in.
+    """
     return (
         any(value in text for value in known)
         or ("://" in text and "@" in text)
@@ -180,7 +185,8 @@ def _pieces(text: str) -> Iterator[_Piece]:
         if end < 0:
             end = len(text)
         before = max(0, start - _BEFORE)
-        if _is_told(text, before, start, end):
+        tells = _is_told if end - start <= _AFTER else _is_told.__wrapped__
+        if tells(text[before:end], start - before):
             rest = _REST.match(text, end)
             yield before, end if rest is None else rest.end()
         start = classes.find(_RUN, end)
@@ -191,15 +197,19 @@ def _pieces(text: str) -> Iterator[_Piece]:
             place = text.find(stem, place + _AFTER // 2)
 
 
-def _is_told(text: str, before: int, start: int, end: int) -> bool:
-    """Tells whether something in a run, or right before it, is a sign of a secret."""
-    if _SIGN.search(text, start, end) and _KEY.search(text, start, end):
+@lru_cache(_REMEMBERED)  # an agent sends the same history again with each call
+def _is_told(text: str, start: int) -> bool:
+    """Tells whether something in a run, at the end of a text, or right before it is a sign of a secret."""
+    if _SIGN.search(text, start) and _KEY.search(text, start):
         return True
-    run = text[start : min(end, start + _AFTER)].lower()
-    if ("=" in run or run.rstrip("-_").endswith(_ENDS)) and _NAMED_IN.search(text, start, end):
+    run = text[start : start + _AFTER].lower()
+    if ("=" in run or run.rstrip("-_").endswith(_ENDS)) and _NAMED_IN.search(text, start):
         return True
-    around = text[before:start].lower().replace("tokens", "")
-    return any(stem in around for stem in _STEMS) and bool(_NAMED_BEFORE.search(text, before, start))
+    around = text[:start].lower().replace("tokens", "")
+    for stem in _STEMS:
+        if stem in around:
+            return bool(_NAMED_BEFORE.search(text, 0, start))
+    return False
 
 
 def _found(text: str) -> Iterable[_Found]:

@@ -8,10 +8,10 @@ or of the wrong type, gives no field: missing is not zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import nan
 
+from .classes import dataclass
 from .correlation import NOTHING, Correlation
 from .media import attached
 from .model import Caller, Facts, Json, Metric, Span
@@ -137,16 +137,26 @@ def _metrics(facts: Facts, style: Style) -> dict[Metric, float]:
         if metric == "estimated_cost":
             found.update(_told_cost(facts.response, paths))
             continue
-        counts = [_counted(at(facts.response, path)) for path in paths]
-        if counts[0] is not None:
-            found[metric] = sum(count for count in counts if count is not None)
+        count = _count(facts.response, paths)
+        if count is not None:
+            found[metric] = count
             if metric in _ALSO:
-                found[_ALSO[metric]] = found[metric]
+                found[_ALSO[metric]] = count
     if style.span_names == "braintrust" and found.keys() & _CREATION_SPLIT:
         # Its specification wants the parts or the whole of it, never both (`features/prompt-cache.md`).
         for metric in _CREATION_WHOLE:
             found.pop(metric, None)
     return found
+
+
+def _count(response: Json, paths: Sequence[str]) -> int | None:
+    """Gives a sum of counts; nothing without the first of them."""
+    first, *others = paths
+    count = _counted(at(response, first))
+    if count is not None:
+        for path in others:
+            count += _counted(at(response, path)) or 0
+    return count
 
 
 def _counted(value: object) -> int | None:
@@ -177,8 +187,11 @@ def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
     endpoint = facts.endpoint
     found: Json = {"provider": facts.provider, "model": model, "api": endpoint.api}
     for name, paths in endpoint.parameters.items():
-        values = (at(facts.request, path) for path in paths)
-        found[name] = next((value for value in values if value is not None), None)
+        for path in paths:
+            value = at(facts.request, path)
+            if value is not None:
+                found[name] = value
+                break
     for name, path in endpoint.details.items():
         found[name] = at(facts.response, path) or found.get(name)
     found["tool_choice"] = endpoint.tool_choice(found.get("tool_choice"))

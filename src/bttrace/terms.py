@@ -7,7 +7,9 @@ beside its standard ones, such as those of a service tier; *counts* are of what 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from .classes import dataclass
 
 Json = dict[str, object]
 

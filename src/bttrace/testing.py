@@ -27,9 +27,10 @@ from typing import Any
 from . import session
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .contracts import Counts
+from .encode import plain
 from .model import Attachment, Json, Span
 from .tree import merged
-from .values import at
+from .values import at, json_object
 from .wiring import Parts
 
 __all__ = [
@@ -104,7 +105,7 @@ class _MemorySink:
 
     def write(self, span: Span, _parent: object | None) -> None:
         with self._lock:
-            self._rows.append(span.priced_row())
+            self._rows.append(json_object(plain(span.priced_row())))
 
     def rows(self) -> list[Json]:
         with self._lock:

@@ -8,10 +8,10 @@ Owns where the keys stand, which of two counts, and what they may be. What can't
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from re import compile as pattern
 
+from .classes import dataclass
 from .correlation import NOTHING, Correlation
 from .limits import NAME, SESSION_ID, USER_ID, checked, shown
 from .model import Json

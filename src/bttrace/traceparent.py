@@ -11,8 +11,9 @@ Source: W3C Trace Context level 1 (2021), chapters 3.2 and 4.3; W3C Baggage (202
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
+
+from .classes import dataclass
 
 TRACEPARENT = "traceparent"
 BAGGAGE = "baggage"

@@ -13,12 +13,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from . import __version__
+from .classes import dataclass
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink
@@ -26,9 +26,9 @@ from .correlation import Correlation
 from .environment import environment, freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
+from .known_secrets import remember
 from .model import Json, Provider
 from .patch import Ledger
-from .privacy import Privacy
 from .providers import SDKS
 from .record import Recorder
 from .registries import REGISTRIES
@@ -73,6 +73,7 @@ class Wiring:
     """One recorder, one ledger, and a seam for each SDK that was imported."""
 
     def __init__(self, settings: Config, parts: Parts, hook: ImportHook) -> None:
+        remember("BRAINTRUST_API_KEY", settings.api_key)
         sinks = _sinks(settings) if parts.sinks is None else parts.sinks
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
@@ -92,7 +93,7 @@ class Wiring:
             parts.clock or SystemClock(),
             self._ids,
             settings.exit_timeout,
-            _screens(settings, self.sampling),
+            partial(_screens, settings, self.sampling),
             Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
         )
         if freezes(os.environ):
@@ -305,6 +306,8 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
 
 def _screens(settings: Config, sampling: Sampling | None) -> list[Screen]:
     """Gives what every span passes before it goes anywhere, in order."""
+    from .privacy import Privacy
+
     privacy = Privacy(settings)
     return [privacy] if sampling is None else [sampling, privacy]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .backlog import BEGUN, What
 from .clock import Clock, Ids
-from .contracts import Begun, Ended, Observation, Open, Promptness, Screen, Sink
+from .contracts import Begun, Ended, Observation, Promptness, Screen, Sink
 from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .guard import guarded
@@ -95,8 +95,6 @@ class Writing:
     def forget(self) -> None:
         """Starts anew in a forked child, without what is the parent's."""
         self.trees.forget()
-        for sink in self.sinks:
-            sink.after_fork()
 
     def _now(self) -> float:
         return self._clock.epoch(self._clock.now())
@@ -131,14 +129,6 @@ def _deliver(sink: Sink) -> None:
     sink.deliver()
 
 
-def _flush(sink: Sink, deadline: float, is_last: bool) -> bool:  # noqa: FBT001 - as `guarded` passes it on
-    return sink.flush(deadline, is_last=is_last)
-
-
-def _leave(observation: Open) -> None:
-    observation.leave()
-
-
 _taken = guarded(_take, retires=False)
 _lost = guarded(Trees.lose, retires=False)
 _treed = guarded(Trees.write, retires=False)
@@ -147,5 +137,3 @@ _screened = guarded(_screen, retires=False)
 _written = guarded(_write, retires=False)
 _prepared = guarded(_prepare, retires=False)
 _delivered = guarded(_deliver, retires=False)
-flushed = guarded(_flush, retires=False)
-left = guarded(_leave, retires=False)

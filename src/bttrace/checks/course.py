@@ -13,9 +13,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..classes import dataclass
 from ..config import Config
 from .doors import door, hook_finding
 from .findings import Finding, found, well

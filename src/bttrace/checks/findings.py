@@ -7,8 +7,9 @@ made of the same sentences.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from ..classes import dataclass
 
 Level = Literal["ok", "warning", "failed"]
 

@@ -9,9 +9,9 @@ seen at the first, so the first should know the most of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from ..classes import dataclass
 from ..evidence import Return
 
 Args = tuple[object, ...]

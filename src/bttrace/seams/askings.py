@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..classes import dataclass
 from ..executions import Execution
 from .calls import Call
 from .candidates import Slot

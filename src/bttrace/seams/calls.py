@@ -11,10 +11,11 @@ from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import CodeType
 from typing import Any
 
+from ..classes import dataclass
 from ..content_types import extension
 from ..contracts import Opening
 from ..correlation import Correlation

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from ..classes import dataclass
 from ..patch import original
 from .callers import OURS, STANDARD
 from .statics import MISSING, bound, definition, namespace

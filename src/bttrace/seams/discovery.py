@@ -19,9 +19,7 @@ from ..guard import guarded
 from .askings import ASKED, Asking, Awaited
 from .calls import Call
 from .executions import Executions
-from .monitors import Monitors
 from .search import Found, Search
-from .standins import StandIns
 
 _MOST = 64  # functions that are watched at a time
 _REMEMBERED = 1000  # names that were not found
@@ -49,7 +47,7 @@ class Discovery:
     """Finds and watches the functions of tools. `ask` and `go_on` never raise."""
 
     def __init__(self, executions: Executions) -> None:
-        self._watcher: Watcher = Monitors(executions) if sys.version_info >= (3, 12) else StandIns(executions)
+        self._watcher = _watcher(executions)
         self._awaited: dict[Awaited, None] = {}
         self._search = Search()
         self._missed: dict[tuple[int, str], tuple[int, int]] = {}
@@ -154,3 +152,14 @@ class Discovery:
         self._lock = allocate_lock()
         self._watcher.renew()
         self._awaited.clear()
+
+
+def _watcher(executions: Executions) -> Watcher:
+    """Gives the way to watch functions that this Python has, and loads no other."""
+    if sys.version_info >= (3, 12):
+        from .monitors import Monitors
+
+        return Monitors(executions)
+    from .standins import StandIns
+
+    return StandIns(executions)

@@ -9,7 +9,7 @@ Source: starlette 0.38 to 1.10 (`applications.py`), flask 2.3 to 3.1 (`app.py`),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..classes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

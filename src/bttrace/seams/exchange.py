@@ -6,8 +6,8 @@ Owns what is known of it, from its beginning to its end. Which events are its ow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ..classes import dataclass
 from ..clock import Clock
 from ..contracts import Opening
 from ..correlation import Correlation

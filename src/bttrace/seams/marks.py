@@ -7,9 +7,9 @@ elsewhere is found only by the writer, later and without the frame that received
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from ..classes import dataclass
 from ..model import Connection, Json
 from ..values import field, json_object, plain
 

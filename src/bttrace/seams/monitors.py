@@ -14,10 +14,10 @@ import inspect
 import sys
 from _thread import allocate_lock
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
+from ..classes import dataclass
 from ..executions import Execution
 from ..guard import guarded
 from .askings import Awaited

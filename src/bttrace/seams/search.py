@@ -13,11 +13,11 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Literal
 
+from ..classes import dataclass
 from ..patch import original
 from .callers import LIBRARIES, LOOP, STANDARD
 from .candidates import (

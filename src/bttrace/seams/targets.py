@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 from weakref import ref
 
+from ..classes import dataclass
 from .statics import MISSING
 
 CALLABLES = frozenset({FunctionType, MethodType, partial})

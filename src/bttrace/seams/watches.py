@@ -8,10 +8,10 @@ are taken here, where they matter; the rest is left to the writer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
+from ..classes import dataclass
 from ..contracts import Neighbours
 from ..correlated import current
 from ..executions import around

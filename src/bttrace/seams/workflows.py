@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any, Literal
 
+from ..classes import dataclass
 from ..guard import say_once
 from ..patch import Ledger
 from .observed import Observed

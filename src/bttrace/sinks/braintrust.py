@@ -7,13 +7,13 @@ Owns which way a span takes, and what its row holds. `delivery` sends the rows t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..classes import dataclass
 from ..config import Config
 from ..contracts import Counts, Told
-from ..encode import bounded
+from ..encode import Reference, bounded, joined
 from ..guard import say_once
 from ..model import Attachment, Json, Span
 from ..native import allocate_lock
@@ -94,7 +94,7 @@ class BraintrustSink:
             self._count(span, taken=self.adopted.write(span, parent))
             return
         merges = self._waiting.merges(span.row_id, again=span.merges)
-        data = bounded(_event(span, merges=merges), _ROW_BYTES, self._reference)
+        data = _line(span, self._reference, merges=merges)
         segment = self._spool.written(data) if self._spool.is_first else None
         if not self._spool.is_first:
             # Made here, on the writer thread, because urllib3 costs the importing thread 50 ms, and not while
@@ -238,20 +238,24 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _event(span: Span, *, merges: bool) -> Json:
-    """Gives a span as an event to insert; one that merges leaves nothing of what this process said before.
+def _line(span: Span, reference: Reference, *, merges: bool) -> bytes:
+    """Gives a span as an event to insert, cut to what the API takes."""
+    if span.content:
+        data = joined(_event(span, span.placed(), merges=merges), span.content)
+        if len(data) <= _ROW_BYTES:
+            return data
+    return bounded(_event(span, span.row(), merges=merges), _ROW_BYTES, reference)
+
+
+def _event(span: Span, row: Json, *, merges: bool) -> Json:
+    """Gives a row, or part of it, as an event; one that merges leaves nothing that this process said before.
 
     In one that is shared, other processes may have said what was there.
     """
-    event = span.row()
     if span.shared:
-        return event
+        return row
     if not merges:
-        event.pop("_is_merge", None)
-        return event
-    return {
-        **dict.fromkeys(_EMPTIED),
-        **event,
-        "_is_merge": True,
-        "_merge_paths": [[name] for name in _WHOLE],
-    }
+        row.pop("_is_merge", None)
+        return row
+    gone = dict.fromkeys(name for name in _EMPTIED if getattr(span, name) is None)
+    return {**gone, **row, "_is_merge": True, "_merge_paths": [[name] for name in _WHOLE]}

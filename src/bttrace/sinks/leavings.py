@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..classes import dataclass
 from .segments import SUFFIX, Loaded
 from .spool_files import ATTACHMENT
 from .spool_folders import Destination

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..classes import dataclass
 from ..encode import encoded
 from ..model import Json
 from ..values import text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..classes import dataclass
 from ..model import Json
 from .spool_folders import Held
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ..classes import dataclass
 from ..correlation import NOTHING, Correlation
 from ..evidence import Answer, Compaction, Return
 from ..model import Caller, Metric

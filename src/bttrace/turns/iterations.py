@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ..classes import dataclass
 from ..evidence import Answer, Asking
 from ..model import Metric
 from .events import Failure

@@ -7,8 +7,8 @@ across turns: then what the request repeats of its history must tell which call 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from ..classes import dataclass
 from ..evidence import Asked, Result, alike, is_unnumbered
 from .iterations import Iteration, Pending, Turn
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..classes import dataclass
 from ..shape import Place
 from .events import Origin
 from .steps import Ids, Kind, Step, beneath

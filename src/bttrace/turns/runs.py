@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 
+from ..classes import dataclass
 from ..model import Metric
 from ..shape import Place
 from .events import Origin, Run

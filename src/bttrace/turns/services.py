@@ -7,8 +7,9 @@ answer, or be told again by another call that asks for the same answer: its step
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..classes import dataclass
 from ..evidence import Answer, Bounds, Compaction, Served
 from ..media import attached
 from ..model import Json

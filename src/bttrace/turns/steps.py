@@ -8,9 +8,10 @@ and a trace's root and a span within that a request named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
+from ..classes import dataclass
 from ..correlation import NOTHING, Correlation
 from ..evidence import Compaction
 from ..media import attached

@@ -11,9 +11,10 @@ a tool past the results that it sends or a model call past its tool, ends after 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
+from ..classes import dataclass
 from ..evidence import Answer, Asked, weight
 from ..shape import Place
 from .endings import Endings
