@@ -14,7 +14,7 @@ KILLED = """
 import signal, subprocess
 {0}
 ask()
-subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -{1} {{os.getpid()}}"])
+subprocess.Popen(["sh", "-c", f"sleep 2; kill -{1} {{os.getpid()}}"])
 """
 SAYS = "signal.signal(signal.SIGTERM, lambda *_: (print('handled', flush=True), {0}))"
 LOG_HANDLER = """
@@ -117,7 +117,7 @@ def test_a_signal_ends_the_wait_of_an_exit(
 ) -> None:
     """Where the application's handler only takes notice, the wait goes on, as its own would."""
     braintrust_api.fault("/", times=None, hang=True)
-    env = {**braintrust_api.env(), "BTTRACE_EXIT_TIMEOUT": "2" if "None" in before else "15"}
+    env = {**braintrust_api.env(), "BTTRACE_EXIT_TIMEOUT": "5" if "None" in before else "15"}
     ended = _ended(KILLED.format(before, signal), env, provider, tmp_path)
     printed = ended.out.splitlines()
     assert (ended.code, "".join(f"{line}\n" for line in printed if "over" not in line)) == (code, out)

@@ -239,7 +239,8 @@ def test_a_call_that_asks_for_tools_does_not_wait(tmp_path: Path, provider: Prov
     """Its turn goes on; what a slow endpoint costs, the last call of it costs alone."""
     provider.reply(answer)
     code = (
-        "ask()\nmessages = [{'role': 'user', 'content': 'weather?'}]\n"
+        CALM
+        + "ask()\nmessages = [{'role': 'user', 'content': 'weather?'}]\n"
         + TIMED.replace("ask()  #", "#")
         + "timed(lambda: client.chat.completions.create(model='m', messages=messages, tools=[TOOL]))\n"
         "timed(lambda: list(client.chat.completions.create(model='m', messages=messages, tools=[TOOL], stream=True)))\n"

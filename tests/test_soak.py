@@ -19,7 +19,8 @@ from benchmarks.tables import grown
 
 MIB = 2**20
 SLACK = 16  # entries that a table may have more: what is at work, what was imported late
-ROWS = {"Waiting._rows", "Tally._places", "Row objects"}  # which come and go as the spool takes them
+# What comes and goes as the spool takes it, and its bounds: what is on its way there is held twice.
+ROWS = {"Waiting._rows": 10_000, "Tally._places": 10_000, "Row objects": 22_000}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the size of the process is read from /proc")
 
@@ -80,6 +81,6 @@ def test_a_dead_braintrust_costs_no_more_the_longer_it_is_dead(tmp_path: Path) -
         half = settled(running)
         told(running, "post 1 0 2000")
         last = settled(running)
-    assert all(last["tables"].get(name, 0) <= 10_000 for name in ROWS)
-    assert more(half, last).keys() <= ROWS
+    assert {name for name, bound in ROWS.items() if last["tables"].get(name, 0) > bound} == set()
+    assert more(half, last).keys() <= ROWS.keys()
     assert last["resident"] - first["resident"] < 64 * MIB

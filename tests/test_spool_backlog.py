@@ -7,6 +7,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from bttrace.contracts import Counts
 from bttrace.model import Attachment
 from bttrace.sinks.braintrust import _ESTATE_TIMEOUT as ESTATE_TIMEOUT
 from bttrace.sinks.braintrust import BraintrustSink
+from bttrace.sinks.waiting import Waiting
 from tests.loopback.braintrust import BraintrustServer
 from tests.patience import became
 from tests.sinks import Sinks, counts, flushed, outputs, span
@@ -233,11 +235,26 @@ def test_a_forked_child_has_no_part_in_its_parents_spool(
     assert outputs(braintrust_api) == {"child": 2, "parent": 1}
 
 
+def _hesitate(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Lets other threads in before a thread takes rows, and before it puts them anywhere."""
+    taken = getattr(Waiting, name)
+
+    def hesitating(*given: Any) -> Any:
+        time.sleep(0.001)
+        rows = taken(*given)
+        time.sleep(0.001)
+        return rows
+
+    monkeypatch.setattr(Waiting, name, hesitating)
+
+
 @MODES
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_every_span_arrives_as_it_was_last(
     braintrust_api: BraintrustServer, sinks: Sinks, monkeypatch: pytest.MonkeyPatch, mode: str, seed: int
 ) -> None:
+    for name in ("rest", "batch")[: seed % 3]:
+        _hesitate(monkeypatch, name)
     for name, value in {"waiting._ROWS": 12, "waiting.ROWS": 4, "segments.ROWS": 4, "spool.ROWS": 4}.items():
         monkeypatch.setattr(f"bttrace.sinks.{name}", value)
     monkeypatch.setattr("bttrace.sinks.backoff._PAUSES", (0.001,))

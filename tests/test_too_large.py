@@ -83,7 +83,7 @@ def test_a_text_over_what_a_request_may_hold_is_cut_before_it_is_sent(provider: 
         _enable(server)
         for text in ("before", "x" * 20_000_000, "after"):
             _call(provider, text)
-        assert bttrace.flush()
+        assert bttrace.flush(60)
         before, large, after = server.rows("P")
         assert {request.status for request in server.requests} == {200}
     assert [row["input"][0]["content"] for row in (before, after)] == ["before", "after"]
@@ -103,7 +103,7 @@ def test_a_row_that_is_refused_as_too_large_comes_again_cut_down(
         _enable(server)
         for text in ("before", "x" * 1_000_000, "after"):
             _call(provider, text)
-        assert bttrace.flush()
+        assert bttrace.flush(60)
         rows: dict[int, Any] = {len(row["input"][0]["content"]): row for row in server.rows("P")}
         assert set(server.deliveries.values()) == {1}
     assert [rows[len(text)]["input"][0]["content"] for text in ("before", "after")] == ["before", "after"]

@@ -101,8 +101,10 @@ class BraintrustSink:
             # delivering, because a fork does not wait for that. No row waits for it that goes to the disk.
             self._delivery.connected()
         self._waiting.add(Row(span.row_id, data, merges, segment), again=span.merges)
-        while rows := self._waiting.excess(generously=self._spool.is_on):
-            if self._delivery.place(rows) < len(rows):
+        taken = kept = -1
+        while taken:
+            taken, kept = self._delivery.place(lambda: self._waiting.excess(generously=self._spool.is_on))
+            if kept < taken:
                 say_once("Braintrust takes spans slower than they end; the oldest are dropped.")
 
     def _count(self, span: Span, *, taken: bool) -> None:
@@ -142,9 +144,8 @@ class BraintrustSink:
 
     def _keep(self) -> tuple[int, int]:
         """Lets the spool have all that waits; gives how many spans and attachments are lost."""
-        rows = self._waiting.rest()
-        lost = len(rows) - self._delivery.place(rows)
-        return lost, 0 if self._uploads is None else self._uploads.keep()[1]
+        taken, kept = self._delivery.place(self._waiting.rest)
+        return taken - kept, 0 if self._uploads is None else self._uploads.keep()[1]
 
     def flush(self, deadline: float, *, is_last: bool) -> bool:
         """Sends what waits, trying a few times until the deadline; the spool has what is left at the last."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from ..config import Config
 from ..encode import bounded
 from ..guard import say_once
 from ..model import Json
-from ..native import Event
+from ..native import Event, allocate_lock
 from .backoff import Backoff
 from .courier import Courier
 from .estate import Estate
@@ -56,6 +57,7 @@ class Delivery:
         self._batch_rows = _BATCH_ROWS
         self._inserts = 0  # that went well
         self._closed = False
+        self._placing = allocate_lock()
         self._parted = Event()  # all was kept after a refusal, and that was said
         # Rows that were too large though small, and the inserts until then.
         self._doubted: dict[str, int] = {}
@@ -168,9 +170,12 @@ class Delivery:
         if self._is_new:
             self._is_new = False
             api.prepare(deadline)
-        while not self._stops() and (load := self._load(api, deadline)) is not None:
-            batch = load.batch(self._batch_rows, _BATCH_BYTES)
-            if not batch:
+        while not self._stops():
+            load, batch = self._next()
+            if load is None and self._courier.has_time:
+                load = self._estate.load(partial(api.project, deadline))
+                batch = [] if load is None else load.batch(self._batch_rows, _BATCH_BYTES)
+            if load is None or not batch:
                 break  # what waits is on its way to the disk
             try:
                 confirmed = api.insert([row.data for row in batch], deadline)
@@ -188,14 +193,13 @@ class Delivery:
     def _stops(self) -> bool:
         return self._closed or self._courier.is_parked
 
-    def _load(self, api: BraintrustApi, deadline: float) -> Load | None:
-        """Gives what is sent next; `None` if that is nothing."""
-        load: Load | None = self._spool.load()
-        if load is None and self._waiting:
-            return self._waiting
-        if load is None and self._courier.has_time:
-            load = self._estate.load(lambda: api.project(deadline))
-        return load
+    def _next(self) -> tuple[Load | None, list[Row]]:
+        """Gives what of this process is sent next, and a batch of it; no row of it is placed meanwhile."""
+        with self._placing:
+            load: Load | None = self._spool.load()
+            if load is None and self._waiting:
+                load = self._waiting
+            return load, [] if load is None else load.batch(self._batch_rows, _BATCH_BYTES)
 
     def _settle(self, load: Load, batch: list[Row], confirmed: int) -> None:
         self._inserts += 1
@@ -253,13 +257,18 @@ class Delivery:
             self.say_waiting()
             if self._spool.is_on and not (self._spool.is_first or self._courier.is_hurried):
                 # Nobody asks us first where a signal that is not handled ends the process.
-                self.place(self._waiting.rest())
+                self.place(self._waiting.rest)
 
-    def place(self, rows: list[Row]) -> int:
-        """Lets the spool have rows that were taken out of what waits; gives how many it has."""
-        kept = self._spool.keep(rows)
-        self._waiting.placed(rows)
-        return kept
+    def place(self, taken: Callable[[], list[Row]]) -> tuple[int, int]:
+        """Lets the spool have rows that are taken out of what waits; gives how many they are, and it has.
+
+        One thread at a time, or the later row of a span could come before an earlier one there.
+        """
+        with self._placing:
+            rows = taken()
+            kept = self._spool.keep(rows) if rows else 0
+            self._waiting.placed(rows)
+            return len(rows), kept
 
     def say_waiting(self) -> None:
         """Says, once, what does not go well."""
