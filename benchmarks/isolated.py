@@ -25,8 +25,8 @@ from bttrace.providers.openai import PROVIDER
 from bttrace.record import Recorder
 from bttrace.seams.calls import Call
 from bttrace.seams.stainless import Seam
-from bttrace.shape import Style
 from bttrace.sinks.neighbours import Tracers
+from bttrace.spans.shape import Style
 
 from .bodies import ANSWER, QUESTION
 from .chunks import chat_chunks

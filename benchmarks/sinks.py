@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bttrace.contracts import Counts
-from bttrace.encode import joined, line
 from bttrace.model import Span
+from bttrace.spans.encode import joined, line
 
 
 class NullSink:

@@ -20,10 +20,10 @@ from bttrace.providers.openai import PROVIDER
 from bttrace.providers.openai.chat import CHAT
 from bttrace.record import Recorder
 from bttrace.seams.calls import Call, Shared
-from bttrace.seams.discovery import Discovery
 from bttrace.seams.executions import Executions
-from bttrace.shape import Style
+from bttrace.seams.finding.discovery import Discovery
 from bttrace.sinks.neighbours import Tracers
+from bttrace.spans.shape import Style
 
 from .bodies import answer
 from .chunks import chat_chunks

@@ -14,14 +14,14 @@ from functools import partial
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.config import read
 from bttrace.model import Endpoint, Fold
-from bttrace.privacy import Privacy
 from bttrace.providers.anthropic.messages import MESSAGES
 from bttrace.providers.openai import PROVIDER
 from bttrace.providers.openai.chat import CHAT
 from bttrace.providers.openai.responses import RESPONSES
 from bttrace.record import Recorder
+from bttrace.screens.privacy import Privacy
 from bttrace.seams.calls import Call, Shared
-from bttrace.shape import Style
+from bttrace.spans.shape import Style
 
 from .bodies import ANSWER, QUESTION, piece
 from .chunks import chat_texts, message_events, response_events

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bttrace.path import folder
-from bttrace.tree import merged
+from bttrace.spans.tree import merged
 from tests.matrix.interpreters import candidates
 
 ROOT = Path(__file__).parents[1]

@@ -16,10 +16,10 @@ import pytest
 from bttrace import config
 from bttrace.executions import Execution
 from bttrace.model import Metric, Span
-from bttrace.shape import timestamp
 from bttrace.sinks.adoption import Adopted
 from bttrace.sinks.braintrust import BraintrustSink
 from bttrace.sinks.nesting import Nesting
+from bttrace.spans.shape import timestamp
 from tests.doors import ROOT, Finished, environment
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer

@@ -20,9 +20,9 @@ PASSING_ON = {
     for name in ("_recv_bytes", "_arecv_bytes", "_send", "_asend", "_close", "_keep", "_enter", "_aenter")
 }
 ROOMS = (
-    "bttrace.contracts", "bttrace.record", "bttrace.shape", "bttrace.wiring",
+    "bttrace.contracts", "bttrace.record", "bttrace.spans.shape", "bttrace.wiring",
     *(f"bttrace.providers.openai.{name}" for name in ("realtime", "response")),
-    *(f"bttrace.seams.{name}" for name in ("callers", "connections", "exchange", "firsts", "marks", "moments", "traffic", "watches")),
+    *(f"bttrace.seams.{name}" for name in ("callers", "websockets.connections", "websockets.exchange", "firsts", "websockets.marks", "moments", "websockets.traffic", "websockets.watches")),
 )  # fmt: skip
 FUNCTIONS = {
     name: function

@@ -14,9 +14,9 @@ from bttrace.contracts import Begun, Ended
 from bttrace.model import Connection
 from bttrace.providers.openai import realtime
 from bttrace.providers.openai.realtime import CONNECTIONS, REALTIME, Conversation, RealtimeFold
-from bttrace.seams.exchange import Origin, Peer
-from bttrace.seams.exchanges import Exchanges
-from bttrace.shape import Place, Style, generation
+from bttrace.seams.websockets.exchange import Origin, Peer
+from bttrace.seams.websockets.exchanges import Exchanges
+from bttrace.spans.shape import Place, Style, generation
 from tests.dialogues import SOUND, added, audio_answer, event, said, text_answer
 from tests.sdk_models import fields, model, resolves, shapes
 

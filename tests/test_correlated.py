@@ -174,8 +174,11 @@ def test_without_a_session_it_costs_nothing_and_says_nothing(tmp_path: Path) -> 
     )
     done = finished([PYTHON, "-c", code], environment(), tmp_path)
     light = {"__future__", "_contextvars", "contextvars", "itertools", "bttrace"}
-    ours = "blocks config correlated guard imports limits providers registries seams session speech"
-    light |= {f"bttrace.{name}" for name in [*ours.split(), "seams.snapshots"]}
+    ours = "config guard imports limits providers registries seams session speech surroundings"
+    light |= {
+        f"bttrace.{name}"
+        for name in [*ours.split(), "seams.snapshots", "surroundings.blocks", "surroundings.correlated"]
+    }
     assert (done.code, done.err) == (0, "")
     assert set(done.out.split()) <= light
 
@@ -214,7 +217,7 @@ def test_a_block_that_is_older_than_the_session_and_the_sdk(
 
 def test_a_call_finds_it_within_a_microsecond_or_two() -> None:
     """It takes 0.4 us, and 0.7 in two blocks; the bound is ten times what was asked for, for busy machines."""
-    from bttrace.correlated import current
+    from bttrace.surroundings.correlated import current
 
     def best() -> float:
         return min(timeit.repeat(current, number=2000, repeat=20)) / 2000

@@ -12,8 +12,8 @@ import openai
 import pytest
 
 import bttrace
+from bttrace.spans.tree import Ink, drawn
 from bttrace.testing import ManualClock, capture
-from bttrace.tree import Ink, drawn
 from tests.apis import CHAT, MESSAGES, only
 from tests.billed import (
     AT,

@@ -10,7 +10,8 @@ import openai
 import pytest
 
 import bttrace
-from bttrace import forks, session
+from bttrace import session
+from bttrace.process import forks
 from bttrace.record import Recorder
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer
@@ -23,8 +24,8 @@ SINKS = (
     "braintrust",
     "courier",
     "delivery",
-    "segments",
-    "spool",
+    "spooling.segments",
+    "spooling.spool",
     "tally",
     "transport",
     "waiting",
@@ -32,7 +33,7 @@ SINKS = (
 DELIVERY = [
     name
     for name in FUNCTIONS
-    if name.startswith((*(f"bttrace.sinks.{sink}" for sink in SINKS), "bttrace.privacy"))
+    if name.startswith((*(f"bttrace.sinks.{sink}" for sink in SINKS), "bttrace.screens.privacy"))
 ]
 QUESTION: list[Any] = [{"role": "user", "content": "hello"}]
 

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bttrace.encode import bounded, encoded, plain
 from bttrace.model import Attachment
+from bttrace.spans.encode import bounded, encoded, plain
 
 
 def read(value: object) -> Any:

@@ -16,8 +16,8 @@ LATER = (
     "bttrace.trees",
     "bttrace.turns",
     "bttrace.writing",
-    "bttrace.privacy",
-    "bttrace.secret_shapes",
+    "bttrace.screens.privacy",
+    "bttrace.screens.secret_shapes",
     "urllib3",
 )
 LOADED = f"print(*sorted(name for name in {LATER} if name in sys.modules))\n"

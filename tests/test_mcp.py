@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 
-from bttrace.encode import encoded
+from bttrace.spans.encode import encoded
 from bttrace.testing import Captured, capture
 from tests.doors import FOLDER, PYTHON, environment
 from tests.loopback.provider import ProviderServer

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bttrace.content_types import by_signature, filename
-from bttrace.media import FORMATS, attached
 from bttrace.model import Attachment
+from bttrace.spans.content_types import by_signature, filename
+from bttrace.spans.media import FORMATS, attached
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(32))
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(32))
@@ -164,7 +164,7 @@ def test_what_holds_content_gets_an_attachment_in_its_place(name: str, number: i
 @pytest.mark.parametrize("name", SHAPES)
 def test_each_format_is_needed_by_its_shapes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rest = {other: format_ for other, format_ in FORMATS.items() if other != name}
-    monkeypatch.setattr("bttrace.media.FORMATS", rest)
+    monkeypatch.setattr("bttrace.spans.media.FORMATS", rest)
     assert [attached(value) for value, _ in SHAPES[name]] != [expected for _, expected in SHAPES[name]]
 
 

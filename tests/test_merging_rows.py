@@ -10,7 +10,7 @@ import openai
 import pytest
 
 import bttrace
-from bttrace.sinks.segments import Row
+from bttrace.sinks.spooling.segments import Row
 from bttrace.sinks.tally import Tally
 from bttrace.sinks.waiting import Waiting
 from tests.loopback import replies

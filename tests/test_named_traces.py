@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import bttrace
-from bttrace.correlated import Correlated
-from bttrace.correlation import Correlation, Remote
+from bttrace.surroundings.correlated import Correlated
+from bttrace.surroundings.correlation import Correlation, Remote
 from bttrace.testing import capture
 from tests import flows
 from tests.apis import BEGUN, CHAT, MESSAGES, traced

@@ -21,9 +21,10 @@ import openai
 import pytest
 
 import bttrace
-from bttrace import forks, guard, patch, session
+from bttrace import guard, patch, session
+from bttrace.process import forks
 from bttrace.record import Recorder
-from bttrace.seams.discovery import Discovery
+from bttrace.seams.finding.discovery import Discovery
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer
 
@@ -35,7 +36,7 @@ PASSING_ON = {
 }  # fmt: skip
 # The guard itself; and what only a person asks for, and answers to a person.
 NOT_INSIDE = {"bttrace.guard", "bttrace.log", "bttrace.testing", "bttrace.report", "bttrace.run", "bttrace.show",
-              "bttrace.path", "bttrace.__main__", "bttrace.tree", "bttrace.journal", "bttrace.sinks.console",
+              "bttrace.path", "bttrace.__main__", "bttrace.spans.tree", "bttrace.journal", "bttrace.sinks.console",
               "bttrace"}  # fmt: skip
 # What the program below has no use for: a fault there would be none. Connections have their own (`test_connection_faults`).
 NOT_REACHED = (
@@ -48,20 +49,20 @@ NOT_REACHED = (
         "assistants", "audio", "batches", "completions", "embeddings", "images", "moderations", "realtime", "videos",
     )),
     *(f"bttrace.seams.{name}" for name in (
-        "runs", "workflows", "declared", "tools", "bodies", "exchange", "observed", "parameters", "traffic", "watches",
+        "runs", "workflows", "declared", "tools", "bodies", "websockets.exchange", "observed", "parameters", "websockets.traffic", "websockets.watches",
     )),
     *(f"bttrace.{name}" for name in (
-        "base64_text", "children", "content_types", "env_file", "fork_warning", "hidden", "installed", "replay", "sampling",
-        "serverless", "speech", "providers.conversations.realtime", "providers.openai.rules",
+        "spans.base64_text", "process.children", "spans.content_types", "env_file", "process.fork_warning", "hidden", "installed", "replay", "screens.sampling",
+        "process.serverless", "speech", "providers.conversations.realtime", "providers.openai.rules",
     )),
     # So have requests of web frameworks and tasks of queues (`test_web_faults`).
     *(f"bttrace.seams.{name}:" for name in (
         "asgi", "entrances", "errands", "frameworks", "incoming", "outgoing", "queues", "requests", "wsgi",
-    )), "bttrace.traceparent",
+    )), "bttrace.surroundings.traceparent",
     # Delivery has its own too (`test_delivery_faults`).
     *(f"bttrace.sinks.{name}" for name in (
-        "adoption", "api", "backoff", "braintrust", "courier", "delivery", "estate", "neighbours", "nesting", "segments",
-        "spool", "tally", "transport", "upload", "waiting",
+        "adoption", "api", "backoff", "braintrust", "courier", "delivery", "spooling.estate", "neighbours", "nesting", "spooling.segments",
+        "spooling.spool", "tally", "transport", "upload", "waiting",
     )),
 )  # fmt: skip
 # What Azure's streams begin with: no choices, then one without a delta.

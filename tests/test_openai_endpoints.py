@@ -7,8 +7,8 @@ from typing import Any
 import openai
 import pytest
 
-from bttrace.content_types import extension
 from bttrace.model import Attachment
+from bttrace.spans.content_types import extension
 from tests.apis import traced
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import (

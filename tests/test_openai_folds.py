@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bttrace.base64_text import decoded
-from bttrace.base64_text import whole as whole_base64
 from bttrace.model import Endpoint, Facts
 from bttrace.providers.openai import PROVIDER
 from bttrace.providers.openai.assistants import RUNS
@@ -19,7 +17,9 @@ from bttrace.providers.openai.completions import COMPLETIONS
 from bttrace.providers.openai.embeddings import EMBEDDINGS
 from bttrace.providers.openai.images import GENERATIONS
 from bttrace.providers.openai.responses import RESPONSES
-from bttrace.shape import Place, Style, generation
+from bttrace.spans.base64_text import decoded
+from bttrace.spans.base64_text import whole as whole_base64
+from bttrace.spans.shape import Place, Style, generation
 from tests.test_folds import Draw, Json, assert_folds_into_json, cut, folded, interleaved, noise, words
 
 NEW = [row for row in PROVIDER.endpoints if row not in (CHAT, RESPONSES)]

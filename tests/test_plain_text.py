@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bttrace.encode import Leaves, line, plain, plain_text
 from bttrace.model import Attachment
-from bttrace.secret_shapes import suspected
+from bttrace.screens.secret_shapes import suspected
+from bttrace.spans.encode import Leaves, line, plain, plain_text
 from tests.test_secret_shapes import PIECES
 
 SCALARS = (

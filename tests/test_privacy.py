@@ -193,14 +193,16 @@ def test_a_fault_of_ours_lets_no_content_through(
     def broken(*_: object) -> bool:
         raise LookupError(WORD)
 
-    monkeypatch.setattr("bttrace.privacy.suspected", broken)
+    monkeypatch.setattr("bttrace.screens.privacy.suspected", broken)
     with capture() as captured:
         asked(provider)
         [row] = captured.rows
     assert row["input"] == "[masked]"
     assert row["metrics"]["prompt_tokens"] > 0
     said = capsys.readouterr().err
-    assert "internal error in bttrace.privacy.Privacy._cleaned: LookupError at test_privacy.py:" in said
+    assert (
+        "internal error in bttrace.screens.privacy.Privacy._cleaned: LookupError at test_privacy.py:" in said
+    )
     assert WORD not in said
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bttrace import fork_warning
-from bttrace.worker import FORK_PATIENCE, Worker
+from bttrace.process import fork_warning
+from bttrace.process.worker import FORK_PATIENCE, Worker
 from tests.doors import FOLDER, PYTHON, Finished, environment, finished
 from tests.loopback import replies
 from tests.loopback.braintrust import BraintrustServer

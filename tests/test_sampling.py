@@ -14,7 +14,7 @@ import pytest
 import bttrace
 from bttrace.contracts import Told
 from bttrace.model import Json, Span
-from bttrace.sampling import Sampling
+from bttrace.screens.sampling import Sampling
 from bttrace.testing import CountedIds, capture
 from tests import flows
 from tests.apis import CHAT

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bttrace.secret_shapes import named, replaced, suspected
+from bttrace.screens.secret_shapes import named, replaced, suspected
 
 BODY = "Ab3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fL3nR6uX9e"  # made up
 HEX = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"

@@ -146,7 +146,7 @@ def test_the_oldest_go_when_there_are_too_many_bytes(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bttrace.sinks.spool_bounds.LIMIT", 3 * 2**20)
+    monkeypatch.setattr("bttrace.sinks.spooling.bounds.LIMIT", 3 * 2**20)
     dead = sinks.sink(api_key="wrong")
     dead.write(span("dead", "x" * 2**20), None)
     flushed(dead, is_last=True)
@@ -255,7 +255,12 @@ def test_whatever_happens_every_span_arrives_as_it_was_last(
 ) -> None:
     for name in ("rest", "batch")[: seed % 3]:
         _hesitate(monkeypatch, name)
-    for name, value in {"waiting._ROWS": 12, "waiting.ROWS": 4, "segments.ROWS": 4, "spool.ROWS": 4}.items():
+    for name, value in {
+        "waiting._ROWS": 12,
+        "waiting.ROWS": 4,
+        "spooling.segments.ROWS": 4,
+        "spooling.spool.ROWS": 4,
+    }.items():
         monkeypatch.setattr(f"bttrace.sinks.{name}", value)
     monkeypatch.setattr("bttrace.sinks.backoff._PAUSES", (0.001,))
     dice = random.Random(seed)

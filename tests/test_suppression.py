@@ -458,7 +458,15 @@ def test_without_a_session_it_costs_nothing(tmp_path: Path) -> None:
         "print(*sorted(set(sys.modules) - before))\n"
     )
     done = finished([PYTHON, "-c", code], environment(), tmp_path)
-    light = {"__future__", "_contextvars", "bttrace", "bttrace.blocks", "bttrace.suppression", "contextvars"}
+    light = {
+        "__future__",
+        "_contextvars",
+        "bttrace",
+        "bttrace.surroundings",
+        "bttrace.surroundings.blocks",
+        "bttrace.surroundings.suppression",
+        "contextvars",
+    }
     assert (done.code, done.err) == (0, "")
     assert set(done.out.split()) <= light
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bttrace.traceparent import Traceparent, container, headers, is_within, parsed
+from bttrace.surroundings.traceparent import Traceparent, container, headers, is_within, parsed
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PROJECT = {"project_id": "p-1", "project_name": "Träume, 100%; a=b"}

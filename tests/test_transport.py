@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from bttrace.process.worker import acting
 from bttrace.sinks.transport import Transport, Unavailable
-from bttrace.worker import acting
 from tests.loopback.braintrust import BraintrustServer
 from tests.loopback.silence import deaf, mute
 

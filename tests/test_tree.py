@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bttrace.journal import printed, rows
 from bttrace.model import Attachment
-from bttrace.tree import Ink, drawn, merged, traces
+from bttrace.spans.tree import Ink, drawn, merged, traces
 from tests.doors import LOCAL, hooked
 from tests.loopback import replies
 from tests.loopback.provider import ProviderServer

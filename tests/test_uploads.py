@@ -16,7 +16,7 @@ import bttrace
 from bttrace.config import read
 from bttrace.model import Attachment
 from bttrace.sinks.api import BraintrustApi
-from bttrace.sinks.spool import Spool
+from bttrace.sinks.spooling.spool import Spool
 from bttrace.sinks.tally import Tally
 from bttrace.sinks.uploads import Uploads
 from tests.doors import hooked

@@ -38,7 +38,7 @@ PASSING_ON = {
     "Body.__getattr__",
 }
 ROOMS = (
-    "bttrace.executions", "bttrace.traceparent",
+    "bttrace.executions", "bttrace.surroundings.traceparent",
     *(f"bttrace.seams.{name}:" for name in (
         "asgi", "entrances", "errands", "frameworks", "incoming", "outgoing", "queues", "requests", "wsgi",
     )),

@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .correlated import Correlated
     from .report import Status
-    from .suppression import Suppressed
+    from .surroundings.correlated import Correlated
+    from .surroundings.suppression import Suppressed
 
     Option = str | float | bool | Iterable[str] | Mapping[str, object] | None
 
@@ -135,6 +135,6 @@ def suppressed() -> Suppressed:
     process is traced as before. A stream is traced or not by where its call was made, wherever
     it is read. Blocks may stand within one another. Costs nearly nothing when nothing is traced.
     """
-    from .suppression import Suppressed
+    from .surroundings.suppression import Suppressed
 
     return Suppressed()

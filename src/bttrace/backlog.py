@@ -18,7 +18,7 @@ from weakref import ref
 from .classes import dataclass
 from .contracts import Observation
 from .executions import Execution
-from .native import Event
+from .process.native import Event
 
 LIMIT = 10_000  # items
 LIMIT_BYTES = 32 * 2**20

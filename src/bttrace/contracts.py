@@ -12,9 +12,9 @@ from types import FrameType
 from typing import Protocol
 
 from .classes import dataclass
-from .correlation import Correlation
 from .executions import Execution
 from .model import Caller, Endpoint, Facts, Json, Span
+from .surroundings.correlation import Correlation
 
 
 @dataclass(frozen=True, slots=True)

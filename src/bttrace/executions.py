@@ -13,8 +13,8 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Any, Literal, Protocol
 
-from .correlation import Correlation
 from .evidence import Return
+from .surroundings.correlation import Correlation
 
 Kind = Literal["tool", "workflow", "task"]
 

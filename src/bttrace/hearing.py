@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .contracts import Opening
-from .correlation import Correlation, Remote
 from .executions import Execution
 from .guard import say_at_times
 from .model import Facts
-from .shape import Place
-from .trace_keys import Said, said
+from .spans.shape import Place
+from .surroundings.correlation import Correlation, Remote
+from .surroundings.trace_keys import Said, said
 
 
 def heard_of(known: Opening | Facts) -> Said:

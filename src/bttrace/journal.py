@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .model import Json
-from .tree import Ink, drawn, merged, traces
+from .spans.tree import Ink, drawn, merged, traces
 from .values import json_object
 
 

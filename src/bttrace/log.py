@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 
-from .known_secrets import known_secrets
-from .secret_shapes import replaced
+from .screens.known_secrets import known_secrets
+from .screens.secret_shapes import replaced
 from .speech import write
 
 LEVELS = ("debug", "info", "warning", "error", "critical")

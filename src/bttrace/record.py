@@ -20,19 +20,19 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from . import children, forks
 from .backlog import BEGUN, HEAVIEST, ITEM, LIMIT, LIMIT_BYTES, Backlog, Lost, Mark, What
 from .clock import Clock, Ids
 from .contracts import Begun, Counts, Ended, Observation, Open, Promptness, Screen, Sink
-from .correlation import NOTHING, Correlation
 from .executions import Execution
-from .exits import Exit
 from .guard import AT_TIMES, guarded, say_at_times
-from .native import allocate_lock, sleep
-from .worker import Worker, acting, is_ours
+from .process import children, forks
+from .process.exits import Exit
+from .process.native import allocate_lock, sleep
+from .process.worker import Worker, acting, is_ours
+from .surroundings.correlation import NOTHING, Correlation
 
 if TYPE_CHECKING:
-    from .shape import Style
+    from .spans.shape import Style
     from .writing import Writing
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken

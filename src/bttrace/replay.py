@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from .config import Config, read
 from .guard import say
-from .sinks.leavings import Leavings, counted, leavings, named, others
-from .sinks.spool_folders import Destination, Unusable
+from .sinks.spooling.folders import Destination, Unusable
+from .sinks.spooling.leavings import Leavings, counted, leavings, named, others
 
 _TIMEOUT = 3_600.0  # seconds, in which 256 MiB go through a slow line
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from .correlated import Correlated
     from .extensions import Extensions
     from .model import Provider
     from .report import Status
+    from .surroundings.correlated import Correlated
     from .wiring import Parts, Wiring
 
 
@@ -201,7 +201,7 @@ def _carry() -> None:
 
 def context(session_id: object, user_id: object, tags: object, metadata: Any) -> Correlated:
     """Gives a block in which what begins has a correlation. See `bttrace.context`."""
-    from .correlated import Correlated, Given
+    from .surroundings.correlated import Correlated, Given
 
     kept = _kept(metadata) if hasattr(metadata, "items") else None
     return Correlated(Given(session_id, user_id, tags, metadata if kept is None else kept), carry)

@@ -27,9 +27,9 @@ from typing import Any
 from . import session
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .contracts import Counts
-from .encode import plain
 from .model import Attachment, Json, Span
-from .tree import merged
+from .spans.encode import plain
+from .spans.tree import merged
 from .values import at, json_object
 from .wiring import Parts
 

@@ -13,13 +13,13 @@ from weakref import ref
 
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Told
-from .correlation import NOTHING, Correlation
 from .evidence import Answer, Asked
 from .executions import Execution
 from .hearing import heard_of, linked
 from .model import Caller, Facts, Metric, Span
-from .shape import Place, Style, generation
-from .trace_keys import UNHEARD, Said
+from .spans.shape import Place, Style, generation
+from .surroundings.correlation import NOTHING, Correlation
+from .surroundings.trace_keys import UNHEARD, Said
 from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within
 from .turns.steps import Step
 

@@ -22,37 +22,37 @@ from .classes import dataclass
 from .clock import Clock, Ids, RandomIds, SystemClock
 from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
 from .contracts import Screen, Sink
-from .correlation import Correlation
 from .environment import environment, freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
-from .known_secrets import remember
 from .model import Json, Provider
 from .patch import Ledger
 from .providers import SDKS
 from .record import Recorder
 from .registries import REGISTRIES
+from .screens.known_secrets import remember
 from .seams.calls import Call
 from .seams.coverage import not_covered
-from .seams.discovery import Discovery
-from .seams.entrances import FRAMEWORKS, QUEUES
 from .seams.executions import Executions
-from .seams.servers import MODULE, Servers
+from .seams.finding.discovery import Discovery
 from .seams.stainless import Seam
-from .shape import Price, Style
+from .seams.web.entrances import FRAMEWORKS, QUEUES
+from .seams.web.servers import MODULE, Servers
 from .sinks.neighbours import Tracers
+from .spans.shape import Price, Style
+from .surroundings.correlation import Correlation
 
 if TYPE_CHECKING:
     from .registries.row import Registry
-    from .sampling import Sampling
-    from .seams.connections import Connections
+    from .screens.sampling import Sampling
     from .seams.declared import Declared
-    from .seams.errands import Errands
-    from .seams.frameworks import Frameworks
-    from .seams.incoming import Incoming
-    from .seams.outgoing import Outgoing
-    from .seams.queues import Queues
     from .seams.tools import Tools
+    from .seams.web.errands import Errands
+    from .seams.web.frameworks import Frameworks
+    from .seams.web.incoming import Incoming
+    from .seams.web.outgoing import Outgoing
+    from .seams.web.queues import Queues
+    from .seams.websockets.connections import Connections
     from .seams.workflows import Workflows
     from .sinks.local import JournalSink
     from .sinks.nesting import Nesting
@@ -97,7 +97,7 @@ class Wiring:
             Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
         )
         if freezes(os.environ):
-            from .serverless import Haste
+            from .process.serverless import Haste
 
             self.recorder.hasten(Haste(self.recorder))
         self.seams: dict[str, Seam] = {}
@@ -150,7 +150,7 @@ class Wiring:
     @cached_property
     def incoming(self) -> Incoming:
         """Gives what reads the headers that say where something comes from."""
-        from .seams.incoming import Incoming
+        from .seams.web.incoming import Incoming
 
         return Incoming(self.project)
 
@@ -169,15 +169,15 @@ class Wiring:
     @cached_property
     def frameworks(self) -> Frameworks:
         """Gives the web frameworks whose requests are traced."""
-        from .seams.frameworks import Frameworks
-        from .seams.requests import Requests
+        from .seams.web.frameworks import Frameworks
+        from .seams.web.requests import Requests
 
         return Frameworks(Requests(self.errands, self.incoming), self._ledger)
 
     @cached_property
     def errands(self) -> Errands:
         """Gives what is told of only once something begins in it."""
-        from .seams.errands import Errands
+        from .seams.web.errands import Errands
 
         ids = None if run_workflow(os.environ) else self._ids  # all of them stand in the run's span
         return Errands(self.executions, self.recorder, self._neighbours, ids)
@@ -185,7 +185,7 @@ class Wiring:
     @cached_property
     def outgoing(self) -> Outgoing:
         """Gives what tells another process which span something is sent in."""
-        from .seams.outgoing import Outgoing
+        from .seams.web.outgoing import Outgoing
 
         is_left_out = None if self.sampling is None else self.sampling.is_left_out
         return Outgoing(self.recorder, self._neighbours, self.project, is_left_out)
@@ -193,7 +193,7 @@ class Wiring:
     @cached_property
     def queues(self) -> Queues:
         """Gives the tasks of queues that are traced."""
-        from .seams.queues import Queues
+        from .seams.web.queues import Queues
 
         return Queues(self.errands, self.incoming, self.outgoing if self._settings.propagate else None)
 
@@ -260,7 +260,7 @@ class Wiring:
         """Patches the connections of an SDK, in one of its modules."""
         connections = self._connections.get(described.sdk)
         if connections is None:
-            from .seams.connections import Connections
+            from .seams.websockets.connections import Connections
 
             connections = Connections(described, self.recorder, self._neighbours, seam.coverage.missing)
             self._connections[described.sdk] = connections
@@ -306,7 +306,7 @@ def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
 
 def _screens(settings: Config, sampling: Sampling | None) -> list[Screen]:
     """Gives what every span passes before it goes anywhere, in order."""
-    from .privacy import Privacy
+    from .screens.privacy import Privacy
 
     privacy = Privacy(settings)
     return [privacy] if sampling is None else [sampling, privacy]
@@ -316,7 +316,7 @@ def _sampling(settings: Config) -> Sampling | None:
     """Gives what leaves traces out, unless all are kept."""
     if settings.sample_rate >= 1:
         return None
-    from .sampling import Sampling
+    from .screens.sampling import Sampling
 
     return Sampling(settings.sample_rate)
 

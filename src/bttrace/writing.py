@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from .backlog import BEGUN, What
 from .clock import Clock, Ids
 from .contracts import Begun, Ended, Observation, Promptness, Screen, Sink
-from .correlation import NOTHING, Correlation
 from .executions import Execution
 from .guard import guarded
 from .model import Span
-from .shape import Style
+from .spans.shape import Style
+from .surroundings.correlation import NOTHING, Correlation
 from .trees import Trees
 
 

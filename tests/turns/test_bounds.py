@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bttrace.evidence import Answer, Asked, Asking, Result
+from bttrace.surroundings.trace_keys import Trace
 from bttrace.testing import CountedIds
-from bttrace.trace_keys import Trace
 from bttrace.turns import Origin, Outcome, Run, Turns
 from bttrace.turns.steps import Step
 

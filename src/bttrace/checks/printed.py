@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import __version__
 from ..config import Config
-from ..known_secrets import remember
 from ..log import clean
+from ..screens.known_secrets import remember
 from .course import Outcome
 from .findings import Finding
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..config import Config
-from ..sinks.leavings import leavings, others
-from ..sinks.spool_folders import Destination, Unusable
+from ..sinks.spooling.folders import Destination, Unusable
+from ..sinks.spooling.leavings import leavings, others
 from .findings import Finding, found, well
 
 _ABOUT = "spool"

@@ -16,13 +16,13 @@ from types import CodeType
 from typing import Any
 
 from ..classes import dataclass
-from ..content_types import extension
 from ..contracts import Opening
-from ..correlation import Correlation
 from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
+from ..spans.content_types import extension
+from ..surroundings.correlation import Correlation
 from ..values import plain
 from . import http
 from .bodies import Body

@@ -13,10 +13,10 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
-from ..correlated import CORRELATED
 from ..executions import EXECUTING
 from ..patch import Ledger
-from ..suppression import SUPPRESSED
+from ..surroundings.correlated import CORRELATED
+from ..surroundings.suppression import SUPPRESSED
 
 _CARRIED: tuple[ContextVar[Any], ...] = (EXECUTING, CORRELATED, SUPPRESSED)
 _NOWHERE = (None,) * len(_CARRIED)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..backlog import ITEM
 from ..contracts import Neighbours
-from ..correlated import current
 from ..evidence import Return
 from ..executions import EXECUTING, Execution, Kind, around
 from ..fitting import fits
 from ..guard import guarded
-from ..native import allocate_lock
+from ..process.native import allocate_lock
 from ..record import Recorder
-from ..suppression import is_suppressed
+from ..surroundings.correlated import current
+from ..surroundings.suppression import is_suppressed
 from .callers import LIBRARIES, caller_and_wrapper
 from .snapshots import snapshots, weighed
 

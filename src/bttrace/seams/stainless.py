@@ -21,18 +21,18 @@ from types import ModuleType
 from typing import Any
 
 from ..contracts import Neighbours
-from ..correlated import current
 from ..executions import around
 from ..guard import guarded
 from ..model import Provider
 from ..patch import Ledger
 from ..record import Recorder
-from ..suppression import is_suppressed
+from ..surroundings.correlated import current
+from ..surroundings.suppression import is_suppressed
 from . import http
 from .callers import LIBRARIES, caller_and_wrapper, folders
 from .calls import Call, Shared
 from .coverage import Coverage
-from .discovery import Discovery
+from .finding.discovery import Discovery
 from .forms import form
 from .readings import Place, Readings
 from .routes import Routes

@@ -18,7 +18,7 @@ from ..guard import guarded
 from ..installed import UNKNOWN, version
 from ..patch import Ledger, Wrapper
 from ..registries.row import Carrier, Failure, Gate, Registry
-from ..suppression import is_suppressed
+from ..surroundings.suppression import is_suppressed
 from .callers import LIBRARIES
 from .carrying import carried, here
 from .executions import Executions, itself

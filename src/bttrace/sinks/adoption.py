@@ -15,8 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ..media import converted
 from ..model import Attachment, Json, Span
+from ..spans.media import converted
 
 _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created", "_is_merge")
 _REFUSED = ("context", "error")  # the one by braintrust before 0.5, both by 0.0.123

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from ..classes import dataclass
 from ..config import Config
 from ..contracts import Counts, Told
-from ..encode import Reference, bounded, joined
 from ..guard import say_once
 from ..model import Attachment, Json, Span
-from ..native import allocate_lock
+from ..process.native import allocate_lock
+from ..spans.encode import Reference, bounded, joined
 from .adoption import Adopted
 from .delivery import Delivery
-from .estate import Estate
-from .segments import Row
-from .spool import Spool
-from .spool_folders import Held
+from .spooling.estate import Estate
+from .spooling.folders import Held
+from .spooling.segments import Row
+from .spooling.spool import Spool
 from .tally import Tally
 from .waiting import Waiting
 

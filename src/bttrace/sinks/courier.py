@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 
 from ..guard import guarded
-from ..native import Event
-from ..worker import Worker
+from ..process.native import Event
+from ..process.worker import Worker
 from .backoff import Backoff
 
 _TRIES = 3  # of one flush

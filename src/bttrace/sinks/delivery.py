@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..config import Config
-from ..encode import bounded
 from ..guard import say_once
 from ..model import Json
-from ..native import Event, allocate_lock
+from ..process.native import Event, allocate_lock
+from ..spans.encode import bounded
 from .backoff import Backoff
 from .courier import Courier
-from .estate import Estate
-from .segments import Loaded, Row
-from .spool import Spool
+from .spooling.estate import Estate
+from .spooling.segments import Loaded, Row
+from .spooling.spool import Spool
 from .waiting import Waiting
 
 if TYPE_CHECKING:

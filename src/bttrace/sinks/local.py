@@ -13,11 +13,11 @@ import os
 import time
 from pathlib import Path
 
-from ..content_types import extension
 from ..contracts import Counts
-from ..encode import described, line
 from ..guard import say_once
 from ..model import Attachment, Json, Span
+from ..spans.content_types import extension
+from ..spans.encode import described, line
 
 _ATTACHMENTS = "attachments"
 

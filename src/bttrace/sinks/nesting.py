@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from ..contracts import Told
 from ..executions import Execution
 from ..model import Json
-from ..shape import Place
+from ..spans.shape import Place
 from .adoption import Adopted
 
 _PATIENCE = (

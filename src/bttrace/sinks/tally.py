@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from ..native import allocate_lock
-from .segments import Fate, Segment
+from ..process.native import allocate_lock
+from .spooling.segments import Fate, Segment
 
 _REMEMBERED = 10_000  # ids of spans that were lost or kept, the latest
 

@@ -31,8 +31,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
 from ..classes import dataclass
-from ..native import is_patched, original
-from ..worker import is_ours
+from ..process.native import is_patched, original
+from ..process.worker import is_ours
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

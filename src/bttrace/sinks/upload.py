@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..classes import dataclass
 from ..model import Json
-from .spool_folders import Held
+from .spooling.folders import Held
 
 
 @dataclass(slots=True, eq=False)

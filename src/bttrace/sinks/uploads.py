@@ -14,16 +14,16 @@ import uuid
 from collections import OrderedDict, deque
 from pathlib import Path
 
-from ..encode import described
 from ..guard import say_once
 from ..model import Attachment, Json
+from ..spans.encode import described
 from .answers import Refused, Unsuitable
 from .api import BraintrustApi
 from .backoff import Backoff
 from .courier import Courier
-from .spool import Spool
-from .spool_files import kept_attachment
-from .spool_folders import Held
+from .spooling.files import kept_attachment
+from .spooling.folders import Held
+from .spooling.spool import Spool
 from .transport import Unavailable
 from .upload import Upload
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from ..native import allocate_lock
-from .segments import BYTES, ROWS, Row, oldest
+from ..process.native import allocate_lock
+from .spooling.segments import BYTES, ROWS, Row, oldest
 from .tally import Tally
 
 _ROWS = 10_000

@@ -7,10 +7,10 @@ from dataclasses import field
 from typing import Literal
 
 from ..classes import dataclass
-from ..correlation import NOTHING, Correlation
 from ..evidence import Answer, Compaction, Return
 from ..model import Caller, Metric
-from ..trace_keys import Trace
+from ..surroundings.correlation import NOTHING, Correlation
+from ..surroundings.trace_keys import Trace
 from .steps import Kind
 
 Failure = Literal["failed", "cancelled"]

@@ -11,9 +11,9 @@ from dataclasses import field
 
 from ..classes import dataclass
 from ..evidence import Answer, Bounds, Compaction, Served
-from ..media import attached
 from ..model import Json
-from ..shape import Place
+from ..spans.media import attached
+from ..spans.shape import Place
 from ..values import items
 from .steps import Ids, Step, beneath, conclude
 

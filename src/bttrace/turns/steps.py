@@ -12,11 +12,11 @@ from dataclasses import field
 from typing import Literal, Protocol
 
 from ..classes import dataclass
-from ..correlation import NOTHING, Correlation
 from ..evidence import Compaction
-from ..media import attached
 from ..model import Caller, Json, Metric, Span, SpanType
-from ..shape import Place, Style, context, correlated, timestamp
+from ..spans.media import attached
+from ..spans.shape import Place, Style, context, correlated, timestamp
+from ..surroundings.correlation import NOTHING, Correlation
 
 Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction", "trace", "span"]
 _TYPES: Mapping[Kind, SpanType] = {"tool": "tool"}

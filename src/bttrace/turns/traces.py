@@ -21,8 +21,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from ..shape import Place
-from ..trace_keys import Trace, digest
+from ..spans.shape import Place
+from ..surroundings.trace_keys import Trace, digest
 from .events import Origin
 from .places import Above, Places
 from .steps import Step

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from ..classes import dataclass
 from ..evidence import Answer, Asked, weight
-from ..shape import Place
+from ..spans.shape import Place
 from .endings import Endings
 from .events import Origin, Outcome, Run
 from .iterations import Iteration, Pending, Turn

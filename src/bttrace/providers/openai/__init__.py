@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 from ...model import Provider
-from . import (
-    assistants,
-    audio,
-    batches,
-    completions,
-    embeddings,
-    images,
-    moderations,
-    responses,
-    videos,
-)
+from . import assistants, audio, batches, completions, embeddings, images, moderations, responses, videos
 from .chat import CHAT
 from .realtime import CONNECTIONS
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 
-from ...base64_text import decoded
-from ...content_types import by_signature, extension
 from ...model import Attachment, Endpoint, Json
+from ...spans.base64_text import decoded
+from ...spans.content_types import by_signature, extension
 from ...values import field, items, members, plain, text
 from ..text import Text
 from .responses import with_instructions

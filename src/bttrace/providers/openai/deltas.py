@@ -6,8 +6,8 @@ long texts come in pieces, list items say their index, all else is sent whole.
 
 from __future__ import annotations
 
-from ...base64_text import whole
 from ...model import Json
+from ...spans.base64_text import whole
 from ...values import field, members, number, plain
 from ..text import Text
 

@@ -6,8 +6,8 @@ Vectors are told by their length alone. The SDK by itself asks for base64, 32 bi
 
 from __future__ import annotations
 
-from ...base64_text import decoded
 from ...model import Endpoint, Json
+from ...spans.base64_text import decoded
 from ...terms import tokens_alone
 from ...values import items, objects
 from .terms import COST

@@ -1,0 +1,1 @@
+"""Tools that nobody named: found by the names that an answer asks for, and watched."""

@@ -1,0 +1,1 @@
+"""Web frameworks and Celery: what comes from outside, as workflows."""

@@ -1,0 +1,1 @@
+"""Websockets on which a model answers with events."""
