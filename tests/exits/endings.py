@@ -20,7 +20,7 @@ def ask(text="hello"):
     answer = client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
     return answer.choices[0].message.content
 """
-OVER = 'print("over", time.monotonic())\n'
+OVER = 'print("over", time.monotonic(), flush=True)\n'
 """A last statement, by which `Ending.delay` knows when the program had nothing more to do."""
 
 
