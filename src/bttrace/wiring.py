@@ -7,22 +7,20 @@ which never imports an SDK never loads it; and what many programs have no use fo
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import cached_property, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from . import __version__
+from . import choices
 from .classes import dataclass
 from .clock import Clock, Ids, RandomIds, SystemClock
-from .config import RUN_VARIABLE, Config, nearest_env_file, run_workflow
-from .contracts import Screen, Sink
-from .environment import environment, freezes
+from .config import RUN_VARIABLE, Config, run_workflow
+from .contracts import Sink
+from .environment import freezes
 from .guard import guarded, say_once
 from .imports import ImportHook
 from .model import Json, Provider
@@ -39,12 +37,10 @@ from .seams.stainless import Seam
 from .seams.web.entrances import FRAMEWORKS, QUEUES
 from .seams.web.servers import MODULE, Servers
 from .sinks.neighbours import Tracers
-from .spans.shape import Price, Style
 from .surroundings.correlation import Correlation
 
 if TYPE_CHECKING:
     from .registries.row import Registry
-    from .screens.sampling import Sampling
     from .seams.declared import Declared
     from .seams.tools import Tools
     from .seams.web.errands import Errands
@@ -54,10 +50,6 @@ if TYPE_CHECKING:
     from .seams.web.queues import Queues
     from .seams.websockets.connections import Connections
     from .seams.workflows import Workflows
-    from .sinks.local import JournalSink
-    from .sinks.nesting import Nesting
-
-_MOST_TREES = 20  # that are printed when a program run by `bttrace run` ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +66,19 @@ class Wiring:
 
     def __init__(self, settings: Config, parts: Parts, hook: ImportHook) -> None:
         remember("BRAINTRUST_API_KEY", settings.api_key)
-        sinks = _sinks(settings) if parts.sinks is None else parts.sinks
+        sinks = choices.sinks(settings) if parts.sinks is None else parts.sinks
         if os.environ.get(RUN_VARIABLE) == str(os.getpid()):
             # Before the recorder is made: exit handlers run last to first, and its last flush comes first.
-            _show_at_exit(sinks)
-        style = Style(
-            settings.span_names,
-            settings.capture_content,
-            __version__,
-            _environment(settings),
-            _price(settings, sinks),
-        )
-        self.sampling = _sampling(settings)
+            choices.show_at_exit(sinks)
+        self.sampling = choices.sampling(settings)
         self._ids = parts.ids or RandomIds()
         self.recorder = Recorder(
             sinks,
-            style,
+            choices.style(settings, sinks),
             parts.clock or SystemClock(),
             self._ids,
             settings.exit_timeout,
-            partial(_screens, settings, self.sampling),
+            partial(choices.screens, settings, self.sampling),
             Correlation(settings.session_id, settings.user_id, settings.tags, settings.metadata),
         )
         if freezes(os.environ):
@@ -111,7 +96,7 @@ class Wiring:
             self.recorder.exit_sooner,
             to_braintrust=to_braintrust,
             api_url=settings.api_url,
-            nesting=_nesting(settings, sinks, self.sampling) if to_braintrust else None,
+            nesting=choices.nesting(settings, sinks, self.sampling) if to_braintrust else None,
         )
         self.executions = Executions(self.recorder, self._neighbours)
         self._discovery = Discovery(self.executions) if settings.discover_tools else None
@@ -285,93 +270,9 @@ class Wiring:
         return left_behind
 
 
-def _environment(settings: Config) -> Json | None:
-    """Gives where this process runs, as the settings say it, then `.env.braintrust`, then the platform."""
-    kind, name = settings.environment_type, settings.environment_name
-    if not kind and not name and (path := nearest_env_file()):
-        from .env_file import variables
-
-        told, _ = variables(path)  # what is wrong with it was said where the key was looked for
-        kind, name = told.get("BRAINTRUST_ENVIRONMENT_TYPE"), told.get("BRAINTRUST_ENVIRONMENT_NAME")
-    return environment(os.environ, kind, name)
-
-
 def _say_missing(missing: Sequence[str], name: str, version: str) -> None:
     if missing:
         say_once(
             f"{name} {version} is traced in part. Not covered: {not_covered(missing)}; "
             "bttrace.status() names what is missing. The application is not affected."
         )
-
-
-def _screens(settings: Config, sampling: Sampling | None) -> list[Screen]:
-    """Gives what every span passes before it goes anywhere, in order."""
-    from .screens.privacy import Privacy
-
-    privacy = Privacy(settings)
-    return [privacy] if sampling is None else [sampling, privacy]
-
-
-def _sampling(settings: Config) -> Sampling | None:
-    """Gives what leaves traces out, unless all are kept."""
-    if settings.sample_rate >= 1:
-        return None
-    from .screens.sampling import Sampling
-
-    return Sampling(settings.sample_rate)
-
-
-def _sinks(settings: Config) -> list[Sink]:
-    sinks: list[Sink] = []
-    for exporter in settings.exporters:
-        if exporter == "local":
-            from .sinks.local import JournalSink
-
-            sinks.append(JournalSink(settings.journal_dir))
-        elif exporter == "console":
-            from .sinks.console import ConsoleSink
-
-            sinks.append(ConsoleSink())
-        elif exporter == "braintrust":
-            from .sinks.braintrust import BraintrustSink
-
-            sinks.append(BraintrustSink(settings))
-    return sinks
-
-
-def _price(settings: Config, sinks: Sequence[Sink]) -> Price | None:
-    """Gives what puts prices on calls, unless all is told to Braintrust alone, which does so itself."""
-    if not settings.prices or all(sink.name == "braintrust" for sink in sinks):
-        return None
-    from .prices import Prices
-
-    return Prices().cost
-
-
-def _nesting(settings: Config, sinks: Sequence[Sink], sampling: Sampling | None) -> Nesting | None:
-    """Gives what lets the application's spans hang in ours, if these go to Braintrust."""
-    from .sinks.braintrust import BraintrustSink
-    from .sinks.nesting import Nesting
-
-    home = next((sink for sink in sinks if isinstance(sink, BraintrustSink)), None)
-    is_left_out = None if sampling is None else sampling.is_left_out
-    return None if home is None else Nesting(home, settings.api_key, is_left_out)
-
-
-def _show_at_exit(sinks: Sequence[Sink]) -> None:
-    from .sinks.local import JournalSink
-
-    for sink in sinks:
-        if isinstance(sink, JournalSink):
-            atexit.register(guarded(_show), sink)
-
-
-def _show(sink: JournalSink) -> None:
-    """Prints the trees of this process."""
-    from .journal import printed, rows
-
-    out = sys.stderr
-    if sink.path is None or out is None:
-        return
-    trees = "\n".join(printed(rows(sink.path)[0], out, most=_MOST_TREES))
-    out.write(f"\n{trees}\n\nkept in {os.path.relpath(sink.path)}; to see it again: bttrace show\n")
