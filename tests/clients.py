@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import sys
 from typing import Any
 from weakref import WeakSet
 
@@ -38,3 +39,6 @@ def close() -> None:
     for client in list(_open):
         client.close()
     _open.clear()
+    reset = getattr(sys.modules.get("openai"), "_reset_client", None)
+    if reset is not None:
+        reset()  # or the module goes on with its own, which is closed

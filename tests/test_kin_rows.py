@@ -36,11 +36,11 @@ _CACHED, _REASONED = (
 # What must be in the models of each SDK. OpenAI's and Anthropic's rows name more, which these SDKs' models lack, though
 # the APIs may well take and send it: those paths may lead nowhere. What a row has of its own must always be there.
 NEEDED: dict[tuple[str, str], set[str]] = {
-    ("cerebras.cloud.sdk", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "user"},
-    ("fireworks", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, "reasoning_effort", "user"},
+    ("cerebras.cloud.sdk", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED},
+    ("fireworks", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, "reasoning_effort"},
     ("fireworks", "messages"): _MESSAGES,
-    ("groq", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "service_tier", "user"},
-    ("llama_api_client", "chat.completions"): {*_CHAT, "max_completion_tokens", "user"},
+    ("groq", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "service_tier"},
+    ("llama_api_client", "chat.completions"): {*_CHAT, "max_completion_tokens"},
     ("perplexity", "chat.completions"): {*_CHAT, "max_tokens", "stop", "reasoning_effort"},
     ("perplexity", "responses"): {*_RESPONSES, "max_output_tokens", "reasoning"},
     ("sambanova", "chat.completions"): {*_CHAT, "max_tokens", "stop", _CACHED, _REASONED, "reasoning_effort"},

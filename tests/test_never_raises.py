@@ -31,7 +31,7 @@ from tests.loopback.provider import ProviderServer
 # The application's own call runs through these, and they do nothing but pass it on and call guarded functions.
 PASSING_ON = {
     "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Readings.closing", "Readings._raw_closing",
-    "followed", "afollowed", "Executions.run", "StandIns._called",
+    "followed", "afollowed", "Executions.run", "StandIns._called", "_submitted",
     "ImportHook.find_spec", "_found_by_others", "Watch.__del__", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
 }  # fmt: skip
 # The guard itself; and what only a person asks for, and answers to a person.

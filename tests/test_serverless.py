@@ -104,7 +104,7 @@ def answer(request: Any) -> Any:
     return chat(tool_calls=calls) if calls else chat("Hello.")
 
 
-CALM = "from bttrace import serverless\nserverless._PATIENCE = 10.0  # the machine may be busy with other tests\n"
+CALM = "from bttrace.process import serverless\nserverless._PATIENCE = 10.0  # the machine may be busy with other tests\n"
 TURN = [
     "agent turn",
     ["reason (iteration 1)", GENERATION],

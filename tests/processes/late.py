@@ -7,6 +7,10 @@ from asking import ask
 
 ask("first")
 
+import bttrace  # noqa: E402
+
+bttrace.flush(60)  # nobody may patch while another thread imports, and ours does at the first call
+
 from gevent import monkey  # noqa: E402 - later than gevent's users are told to
 
 monkey.patch_all()

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ..executions import EXECUTING
+from ..guard import guarded
 from ..patch import Ledger
 from ..surroundings.correlated import CORRELATED
 from ..surroundings.suppression import SUPPRESSED
@@ -27,10 +28,13 @@ def patch(pools: ModuleType, ledger: Ledger) -> None:
     ledger.wrap(pools.ThreadPoolExecutor, "submit", _submitted)
 
 
-def here() -> tuple[Any, ...] | None:
+def _here() -> tuple[Any, ...] | None:
     """Gives what the application's code runs in; `None` when that is nothing."""
     around = tuple([variable.get() for variable in _CARRIED])
     return None if around == _NOWHERE else around
+
+
+here = guarded(_here)
 
 
 def carried(around: tuple[Any, ...], function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -45,7 +49,7 @@ def carried(around: tuple[Any, ...], function: Callable[..., Any], /, *args: Any
 
 def _submitted(wrapped: Any, pool: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     around = here()
-    if around is None or not args or _leaves_the_interpreter(pool):
+    if around is None or not args or _leaves(pool):
         return wrapped(*args, **kwargs)
     return wrapped(carried, around, *args, **kwargs)
 
@@ -53,3 +57,6 @@ def _submitted(wrapped: Any, pool: object, args: tuple[Any, ...], kwargs: Mappin
 def _leaves_the_interpreter(pool: object) -> bool:
     """Tells whether a pool pickles what it is given (Python 3.14, `concurrent/futures/interpreter.py`)."""
     return any(cls.__module__ == "concurrent.futures.interpreter" for cls in type(pool).__mro__)
+
+
+_leaves = guarded(_leaves_the_interpreter)
