@@ -145,8 +145,7 @@ def test_tasks_and_awaits(aclient: Any) -> None:
         assert sorted(said(captured)) == ["a task from before", "after"]
 
 
-def test_threads_that_inherit_the_context(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bttrace.session._carries", False)  # as an earlier test has left it
+def test_threads_that_inherit_the_context(client: Any) -> None:
 
     async def main() -> None:
         with bttrace.suppressed():
@@ -158,7 +157,9 @@ def test_threads_that_inherit_the_context(client: Any, monkeypatch: pytest.Monke
         with bttrace.suppressed():
             context = contextvars.copy_context()
             pool.submit(context.run, ask, client, "a copy").result()
-            pool.submit(ask, client, "a thread of its own").result()
+            thread = threading.Thread(target=ask, args=(client, "a thread of its own"))
+            thread.start()
+            thread.join()
         pool.submit(context.run, ask, client, "a copy, later").result()
         assert said(captured) == ["to_thread after", "a thread of its own"]
 

@@ -24,6 +24,9 @@ if moment == "imported":
     patch()
 if moment == "called":
     ask("first")
+    import bttrace
+
+    bttrace.flush(1)  # nobody may patch while another thread imports, and ours does at the first call
     patch()
 
 import gevent  # noqa: E402 - after the patch, as the programs of gevent's users have it
