@@ -5,7 +5,7 @@
 # make test-frameworks  test agents of five frameworks, each in an environment of its own
 # make test-neighbours  test beside ddtrace, OpenTelemetry, langfuse and coverage, in an environment of its own
 # make chaos   two minutes of calls while Braintrust flaps and processes are killed and forked
-# make bench   set up, measure beside eight other tracers, each in an environment of its own, in a quarter of an hour
+# make bench   set up, measure beside seven other tracers, each in an environment of its own, in a quarter of an hour
 
 PYTHON ?= python3
 VENV := .venv
