@@ -46,7 +46,7 @@ def told(braintrust: BraintrustServer) -> list[str]:
 
 @pytest.mark.parametrize(
     "way",
-    ["idle", "busy", "loop", "thread", "grandchildren", "abrupt", "daemon", "foreign", "spawn"],
+    ["idle", "loading", "busy", "loop", "thread", "grandchildren", "abrupt", "daemon", "foreign", "spawn"],
 )
 def test_every_span_of_every_process_is_delivered_once(
     braintrust_api: BraintrustServer, provider: ProviderServer, way: str

@@ -180,7 +180,11 @@ class Recorder:
         """Empties the queue, then writes what is due; gives the seconds until more is."""
         if not (self._is_ready or (self.is_idle and self._marks)):  # a flush alone needs no project
             self._is_ready = True
-            self._writing.prepare()
+            self.writer.loads = True
+            try:
+                self._writing.prepare()
+            finally:
+                self.writer.loads = False
         backlog, taken, weight, told = self._backlog, 0, 0, self._has_told()
         until = time.monotonic() + WRITTEN_EVERY
         while not self.writer.parked and (item := backlog.taken()) is not None:

@@ -19,6 +19,27 @@ def idle():
     return ["parent", "child", "parent again"]
 
 
+class Slow:
+    """Finds nothing, and takes its time where bttrace's trees are looked for."""
+
+    begun = threading.Event()
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "bttrace.trees":
+            Slow.begun.set()
+            time.sleep(1.5)
+
+
+def loading():
+    """Forks while a thread of ours imports what a first call needs, for longer than a fork waits else."""
+    sys.meta_path.insert(0, Slow)
+    ask("parent")
+    assert Slow.begun.wait(60)
+    _forked(lambda: ask("child"))
+    return ["parent", "child"]
+
+
 def busy():
     """Forks while a thread of the application keeps the writer and the delivery busy."""
     ask("first")  # which imports modules that no child must find half imported

@@ -17,6 +17,7 @@ from . import fork_warning, forks
 from .native import allocate_lock, get_ident, leave, start
 
 FORK_PATIENCE = 0.5  # seconds that a fork may wait for our threads to stand still
+LOADING_PATIENCE = 5.0  # while one of them imports: what a child inherits half imported, it waits for in vain
 _SLICE = 0.1  # seconds between two looks whether the application is still there
 _OUTLIVE = 5.0  # seconds that we are there after it, at most
 _here = threading.local()
@@ -47,7 +48,8 @@ class Worker:
 
     It waits `linger` seconds after it was woken, so that much of what comes together is one
     piece of work, unless it is hurried. `has_work` is asked before it sleeps: who gives it work
-    need rouse it only while it is `asleep`. What blocks for long in `work` is done `away`.
+    need rouse it only while it is `asleep`. What blocks for long in `work` is done `away`; while `work`
+    imports, it `loads`.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Worker:
         self.asleep = True
         self.parked = False
         self.away = False
+        self.loads = False
         self.native_id: int | None = None  # of the latest thread
         self._ended = False
         self._hurried = False
@@ -245,14 +248,16 @@ class _Workers:
 
     def before_fork(self) -> None:
         """Waits for all of them together."""
-        deadline = time.monotonic() + FORK_PATIENCE
+        began = time.monotonic()
         self._is_thread = threading.current_thread() is not threading.main_thread()
         workers = list(self._all)
         for worker in workers:
             worker.park()
         for worker in workers:
-            while not worker.left(0.001) and not worker.away and time.monotonic() < deadline:
-                pass
+            while not worker.left(0.001) and not worker.away:
+                patience = LOADING_PATIENCE if worker.loads else FORK_PATIENCE
+                if time.monotonic() - began > patience:
+                    break
         fork_warning.hush({worker.native_id for worker in workers if worker.native_id is not None})
 
     def after_fork_in_parent(self) -> None:
