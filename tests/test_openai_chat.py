@@ -132,15 +132,18 @@ class TestTheWholeSpan:
         self, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         provider.route("/v1/chat/completions", chat(), chat_stream())
-        monkeypatch.setattr(openai, "api_key", "k")
-        monkeypatch.setattr(openai, "base_url", provider.openai_url + "/")
-        monkeypatch.setattr(openai, "_client", None)  # another test's is closed
+        # Of the very module that its client is made in: other tests import the package again.
+        load: Any = object.__getattribute__(openai.chat, "__load__")
+        module = load.__func__.__globals__["_load_client"].__globals__
+        monkeypatch.setitem(module, "api_key", "k")
+        monkeypatch.setitem(module, "base_url", provider.openai_url + "/")
+        monkeypatch.setitem(module, "_client", None)  # another test's is closed
         with traced() as (captured, _):
             openai.chat.completions.create(model="gpt-4o-mini", messages=ASKED)
             list(openai.chat.completions.create(model="gpt-4o-mini", messages=ASKED, stream=True))
             rows = captured.rows
         assert [CHAT.text(row["output"]) for row in rows] == [SAID, SAID]
-        openai._load_client().close()
+        module["_client"].close()
 
 
 class TestOutput:
