@@ -137,6 +137,7 @@ class TestTheWholeSpan:
         module = load.__func__.__globals__["_load_client"].__globals__
         monkeypatch.setitem(module, "api_key", "k")
         monkeypatch.setitem(module, "base_url", provider.openai_url + "/")
+        monkeypatch.setitem(module, "http_client", openai.DefaultHttpxClient(verify=False))
         monkeypatch.setitem(module, "_client", None)  # another test's is closed
         with traced() as (captured, _):
             openai.chat.completions.create(model="gpt-4o-mini", messages=ASKED)
