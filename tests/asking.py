@@ -6,13 +6,35 @@ It owns how the one call of those tests is made, in which block, and how what wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
+
+import pytest
 
 import bttrace
 from bttrace.testing import Captured
+from tests.apis import CHAT
+from tests.loopback.provider import ProviderServer
+from tests.loopback.replies import chat, chat_stream
 
 ABOUT = {"session_id": "s-1", "user_id": "u-1", "team": "search"}
+
+
+@pytest.fixture(name="unscripted")
+def _unscripted(provider: ProviderServer) -> Iterator[Any]:
+    with CHAT.client(provider) as client:
+        yield client
+
+
+@pytest.fixture(name="client")
+def _client(provider: ProviderServer, unscripted: Any) -> Any:
+    provider.reply(lambda request: chat_stream() if request.json.get("stream") else chat("Hello."))
+    return unscripted
+
+
+@pytest.fixture(name="aclient")
+def _aclient(provider: ProviderServer, client: Any) -> Any:
+    return CHAT.aclient(provider)
 
 
 def ask(client: Any, what: str, **options: Any) -> Any:

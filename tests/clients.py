@@ -39,6 +39,16 @@ def close() -> None:
     for client in list(_open):
         client.close()
     _open.clear()
-    reset = getattr(sys.modules.get("openai"), "_reset_client", None)
-    if reset is not None:
-        reset()  # or the module goes on with its own, which is closed
+    openai = module_of_openai()
+    if openai is not None:
+        openai._client = None  # or the module goes on with its own, which is closed
+
+
+def module_of_openai() -> Any:
+    """The module whose settings and client `openai.chat` and its like take, or None before it is imported.
+
+    Not always `sys.modules["openai"]` where tests import that again: what loads the client was bound
+    to whichever was there at its first use (openai 3.52, `lib/_module_runtime.py`).
+    """
+    runtime: Any = sys.modules.get("openai.lib._module_runtime")
+    return sys.modules.get("openai") if runtime is None else runtime._sdk

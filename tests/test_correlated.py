@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import timeit
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,16 @@ import bttrace
 from bttrace.testing import capture
 from tests import flows
 from tests.apis import CHAT, Api, each_api
-from tests.asking import ABOUT, about, ask, block, run
+from tests.asking import ABOUT, _aclient, _client, _unscripted, about, ask, block, run
 from tests.conversations import Asked, Conversation, script
 from tests.dispatch import by_dict
 from tests.doors import FOLDER, LOCAL, PYTHON, environment, finished, journal_rows
 from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import chat, chat_stream
+from tests.loopback.replies import chat
 from tests.loops import Talk, aturn, model, turn
 from tests.nested import named, nested
 
-
-@pytest.fixture(name="unscripted")
-def _unscripted(provider: ProviderServer) -> Iterator[Any]:
-    with CHAT.client(provider) as client:
-        yield client
-
-
-@pytest.fixture(name="client")
-def _client(provider: ProviderServer, unscripted: Any) -> Any:
-    provider.reply(lambda request: chat_stream() if request.json.get("stream") else chat("Hello."))
-    return unscripted
-
-
-@pytest.fixture(name="aclient")
-def _aclient(provider: ProviderServer, client: Any) -> Any:
-    return CHAT.aclient(provider)
+__all__ = ["_aclient", "_client", "_unscripted"]
 
 
 @each_api

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,30 +13,12 @@ import pytest
 
 import bttrace
 from bttrace.testing import capture
-from tests.apis import CHAT
-from tests.asking import ABOUT, about, ask, block, run, sessions
+from tests.asking import ABOUT, _aclient, _client, _unscripted, about, ask, block, run, sessions
 from tests.dialogues import answering, read, text_answer
 from tests.dialogues import client as realtime
-from tests.loopback.provider import ProviderServer
-from tests.loopback.replies import chat, chat_stream
 from tests.loopback.websocket import WebsocketServer
 
-
-@pytest.fixture(name="unscripted")
-def _unscripted(provider: ProviderServer) -> Iterator[Any]:
-    with CHAT.client(provider) as client:
-        yield client
-
-
-@pytest.fixture(name="client")
-def _client(provider: ProviderServer, unscripted: Any) -> Any:
-    provider.reply(lambda request: chat_stream() if request.json.get("stream") else chat("Hello."))
-    return unscripted
-
-
-@pytest.fixture(name="aclient")
-def _aclient(provider: ProviderServer, client: Any) -> Any:
-    return CHAT.aclient(provider)
+__all__ = ["_aclient", "_client", "_unscripted"]
 
 
 # Tasks and threads.

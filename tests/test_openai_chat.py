@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 import bttrace
 from bttrace.providers.hosts import provider_name
+from tests import clients
 from tests.apis import ASKED, BEGUN, CHAT, SAID, line_here, only, traced
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import Reply, chat, chat_stream, openai_error, sse
@@ -132,19 +133,14 @@ class TestTheWholeSpan:
         self, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         provider.route("/v1/chat/completions", chat(), chat_stream())
-        # Of the very module that its client is made in: other tests import the package again.
-        load: Any = object.__getattribute__(openai.chat, "__load__")
-        module = load.__func__.__globals__["_load_client"].__globals__
-        monkeypatch.setitem(module, "api_key", "k")
-        monkeypatch.setitem(module, "base_url", provider.openai_url + "/")
-        monkeypatch.setitem(module, "http_client", openai.DefaultHttpxClient(verify=False))
-        monkeypatch.setitem(module, "_client", None)  # another test's is closed
+        module = clients.module_of_openai()
+        monkeypatch.setattr(module, "api_key", "k")
+        monkeypatch.setattr(module, "base_url", provider.openai_url + "/")
         with traced() as (captured, _):
             openai.chat.completions.create(model="gpt-4o-mini", messages=ASKED)
             list(openai.chat.completions.create(model="gpt-4o-mini", messages=ASKED, stream=True))
             rows = captured.rows
         assert [CHAT.text(row["output"]) for row in rows] == [SAID, SAID]
-        module["_client"].close()
 
 
 class TestOutput:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ import bttrace
 from bttrace.testing import Captured, capture
 from tests import flows
 from tests.apis import CHAT, Api, each_api
-from tests.asking import ask, run, said
+from tests.asking import _aclient, _client, _unscripted, ask, run, said
 from tests.conversations import Asked, Conversation, script
 from tests.dialogues import answering, read, text_answer
 from tests.dialogues import client as realtime
@@ -30,24 +30,9 @@ from tests.loopback.websocket import WebsocketServer
 from tests.loops import Talk, aturn, model, turn
 from tests.nested import nested
 
+__all__ = ["_aclient", "_client", "_unscripted"]
+
 GENERATION = "llm.generation (gpt-4o-mini-2024-07-18)"
-
-
-@pytest.fixture(name="unscripted")
-def _unscripted(provider: ProviderServer) -> Iterator[Any]:
-    with CHAT.client(provider) as client:
-        yield client
-
-
-@pytest.fixture(name="client")
-def _client(provider: ProviderServer, unscripted: Any) -> Any:
-    provider.reply(lambda request: chat_stream() if request.json.get("stream") else chat("Hello."))
-    return unscripted
-
-
-@pytest.fixture(name="aclient")
-def _aclient(provider: ProviderServer, client: Any) -> Any:
-    return CHAT.aclient(provider)
 
 
 @each_api

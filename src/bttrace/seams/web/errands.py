@@ -47,7 +47,7 @@ class Errands:
             return None
         outer = EXECUTING.get()
         if outer is not None:
-            other = around(outer)
+            other = errand_around(outer)
             if other is not None and other.is_over:  # its server reads the next in the context that it left
                 outer = None
             elif type(other) is type(errand) and not errand.nests:
@@ -90,7 +90,7 @@ class Errands:
         return execution
 
 
-def around(execution: Execution | None) -> Errand | None:
+def errand_around(execution: Execution | None) -> Errand | None:
     """Gives the innermost errand that an execution is a part of."""
     while execution is not None:
         if execution.errand is not None:

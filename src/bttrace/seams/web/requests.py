@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ...executions import EXECUTING, Execution
-from .errands import Errands, around
+from .errands import Errands, errand_around
 from .incoming import Incoming
 
 _METHODS = frozenset(
@@ -101,5 +101,5 @@ class Requests:
 
 def current(*carriers: Carrier) -> Request | None:
     """Gives the request that the application's code answers, if it came in one of these ways."""
-    request = around(EXECUTING.get())
+    request = errand_around(EXECUTING.get())
     return request if isinstance(request, Request) and request.carrier in carriers else None
