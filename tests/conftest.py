@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.sinks import Sinks
 _STRANGERS = ("BTTRACE_", "BRAINTRUST_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH")
 
 clients.follow()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a shell, whose programs all inherit it; here many are to be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A client reads the certificates of all the world for 30 ms. There are thousands here, and none speaks TLS.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 if find_spec("hypothesis"):  # not in the environments of the matrix
