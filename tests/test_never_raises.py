@@ -31,7 +31,7 @@ from tests.loopback.provider import ProviderServer
 # The application's own call runs through these, and they do nothing but pass it on and call guarded functions.
 PASSING_ON = {
     "Seam._request", "Seam._arequest", "Seam._build_request", "Seam._process_response", "Readings.closing", "Readings._raw_closing",
-    "followed", "afollowed", "Executions.run", "StandIns._called", "_submitted",
+    "followed", "afollowed", "tapped", "atapped", "_tapped", "_Tapped.__init__", "_Tapped.__aiter__", "_Tapped.__anext__", "Executions.run", "StandIns._called", "_submitted",
     "ImportHook.find_spec", "_found_by_others", "Watch.__del__", "_Loader.__getattr__", "_Loader.create_module", "_Loader.exec_module",
 }  # fmt: skip
 # The guard itself; and what only a person asks for, and answers to a person.
@@ -49,7 +49,7 @@ NOT_REACHED = (
         "assistants", "audio", "batches", "completions", "embeddings", "images", "moderations", "realtime", "videos",
     )),
     *(f"bttrace.seams.{name}" for name in (
-        "runs", "workflows", "declared", "tools", "bodies", "websockets.exchange", "observed", "parameters", "websockets.traffic", "websockets.watches",
+        "runs", "workflows", "declared", "tools", "websockets.exchange", "observed", "parameters", "websockets.traffic", "websockets.watches",
     )),
     *(f"bttrace.{name}" for name in (
         "spans.base64_text", "process.children", "spans.content_types", "env_file", "process.fork_warning", "hidden", "installed", "replay", "screens.sampling",

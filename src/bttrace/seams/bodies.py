@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 Piece = tuple[int, str | bytes]
 
+_LINE_END = re.compile("\r\n|\n|\r")
 _LIMIT = 16 * 2**20  # bytes of a body that is no stream of events; a longer one is not kept
 
 
@@ -26,6 +28,8 @@ class Body:
         self._lines = lines
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._unfinished = ""
+        self._is_returned = False
+        self._is_done = False
         self._event = ""
         self._data: list[str] = []
         self._kept: list[bytes] = []
@@ -56,10 +60,13 @@ class Body:
             self._kept.append(content)
 
     def _completed(self, text: str) -> Iterator[str]:
-        """Yields the lines that are complete by now."""
-        *lines, self._unfinished = (self._unfinished + text).split("\n")
-        for line in lines:
-            yield line.removesuffix("\r")
+        """Yields the lines that are complete by now; one that ends in a carriage return is."""
+        if self._is_returned and text.startswith("\n"):
+            text = text[1:]
+        if text:
+            self._is_returned = text.endswith("\r")
+            *lines, self._unfinished = _LINE_END.split(self._unfinished + text)
+            yield from lines
 
     def _read(self, line: str) -> object:
         """Takes a line; gives the event that it completes."""
@@ -77,9 +84,12 @@ class Body:
         event, data = self._event, "\n".join(self._data)
         self._event = ""
         self._data.clear()
+        self._is_done = self._is_done or data.startswith("[DONE]")  # as OpenAI's streams end
+        if self._is_done or event == "ping":  # the SDKs pass over these
+            return None
         try:
             parsed = json.loads(data) if data else None
         except (ValueError, RecursionError):
-            return None  # such as the `[DONE]` at the end of OpenAI's streams
+            return None
         # OpenAI's assistants name their events beside the data (openai 3.52, `_streaming.py`).
         return {"event": event, "data": parsed} if event.startswith("thread.") else parsed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import field, replace
 from types import CodeType
@@ -30,6 +30,8 @@ from .firsts import heard
 from .forms import held
 from .moments import Moments
 from .settled import Settled
+from .taps import Events, Tap
+from .taps import weight as weight_of
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
@@ -61,7 +63,7 @@ class Call:
     `request` is the latest attempt's, and `form` what it says if it is multipart; `response`
     is kept only when its body has been read, because a call must not keep alive a stream
     that the application drops. `chunks` are those that the writer has not got yet; if there
-    is a `body`, they are pieces of it. Pieces, and the chunks of a call that offers tools, come
+    is a `body`, or a `tap`, they are pieces of it. Pieces, and the chunks of a call that offers tools, come
     with the reading at which they came.
     """
 
@@ -69,6 +71,7 @@ class Call:
         "__weakref__",
         "_asks",
         "_endpoint",
+        "_events",
         "_fold",
         "_handed",
         "_heard",
@@ -97,6 +100,7 @@ class Call:
         "started",
         "stream_end",
         "streamed",
+        "tap",
         "within",
     )
 
@@ -128,7 +132,9 @@ class Call:
         self.first_token: int | None = None
         self.first_text: int | None = None
         self.chunks: list[object] = []
-        self._handed: deque[list[object]] = deque()
+        self._handed: deque[tuple[list[object], int | None]] = deque()
+        self._events: Events | None = None
+        self.tap: Tap | None = None
         self.body: Body | None = None
         self.ended: int | None = None
         self.started = recorder.clock.now()
@@ -172,6 +178,12 @@ class Call:
         self.error = (type(error).__name__, message[:_ERROR_TEXT], known)
         self.end("failed")
 
+    def drop(self) -> None:
+        """Ends a call that its reader left, at the last piece that came: who knows when we are told."""
+        tap = self.tap
+        held: Sequence[Any] = self.chunks if tap is not None and tap.is_open else ()
+        self.end("dropped", held[-2] if held else None)
+
     def end(self, stream_end: StreamEnd, at: int | None = None) -> None:
         """Ends the call, now or at a clock reading, and queues it. Only the first time counts."""
         if self.ended is not None:
@@ -181,7 +193,7 @@ class Call:
             self.stream_end = stream_end
             self._recorder.closed(self)
             if self.chunks:
-                self.hand_over()
+                self.hand_over(is_whole=stream_end == "exhausted")
         weight = _WEIGHT
         try:
             if self.response is not None:
@@ -205,39 +217,64 @@ class Call:
         share = _HELD // max(self._recorder.streams, 1)
         return min(_BATCH if self.body is None else _PIECES, max(share, _LEAST))
 
-    def hand_over(self) -> None:
+    def keep(self, chunk: object, at: int) -> None:
+        """Keeps a chunk of a stream of which the text can't be had, as the SDK's object."""
+        if self.offers:
+            self.chunks.append((at, self.see(chunk, at)))
+        else:
+            self._is_timed = self._is_timed or self.first(chunk, at)
+            self.chunks.append(chunk)
+        if len(self.chunks) >= self.batch():
+            self.hand_over()
+
+    def hand_over(self, *, is_whole: bool = False) -> None:
         """Gives the chunks held so far to the writer, and starts a new list for the next."""
         chunks: list[Any] = self.chunks
-        self._handed.append(chunks)
+        read, weight = None, 0
+        if self.tap is not None:
+            read, weight = None if is_whole and self.tap.read else self.tap.read, weight_of(chunks)
+        elif self.body is not None:
+            weight = sum(len(piece) for _, piece in chunks)
+        else:
+            weight = _CHUNK * len(chunks)
+        self._handed.append((chunks, read))
         self.chunks = []
-        weight = _CHUNK * len(chunks) if self.body is None else sum(len(piece) for _, piece in chunks)
         self._recorder.put(self, chunks, weight + 1)
 
     def fold(self, chunks: Sequence[object]) -> None:
         """Puts chunks of the stream together with those before."""
         if self._fold is None:
             self._fold = self._endpoint.fold()
-        while self._handed and self._handed.popleft() is not chunks:
-            pass  # these were dropped on their way
-        for chunk in self._read(chunks):
+        read = None
+        while self._handed:
+            handed, read = self._handed.popleft()
+            if handed is chunks:
+                break  # those before were dropped on their way
+        for chunk in self._read(chunks, read):
             self._fold.add(chunk)
 
-    def _read(self, chunks: Sequence[Any]) -> Iterator[object]:
+    def _read(self, chunks: Sequence[Any], read: int | None) -> Iterator[object]:
         """Yields the chunks themselves, and notes when that came of which they tell."""
-        if self.body is None and not self.offers:
+        came = self._came(chunks, read)
+        if came is None:
             yield from chunks
             return
         if self._moments is None:
             self._moments = Moments(self._endpoint)
-        for at, chunk in chunks if self.body is None else self._events(self.body, chunks):
+        for at, chunk in came:
+            self._heard = self._heard or self.first(chunk, at)
             self._moments.hear(chunk, at)
             yield chunk
 
-    def _events(self, body: Body, pieces: Sequence[Any]) -> Iterator[tuple[int, object]]:
-        """Yields the chunks that a body's pieces make up, and notes when the first of them came."""
-        for at, chunk in body.events(pieces):
-            self._heard = self._heard or self.first(chunk, at)
-            yield at, chunk
+    def _came(self, chunks: Sequence[Any], read: int | None) -> Iterable[tuple[int, object]] | None:
+        """Gives chunks and when they came; `None` if that was not kept."""
+        if self.tap is not None:
+            if self._events is None:
+                self._events = Events()
+            return self._events.read(chunks, read)
+        if self.body is not None:
+            return self.body.events(chunks)
+        return chunks if self.offers else None
 
     def opening(self) -> Opening | None:
         """Gives what is known of the call when it begins."""
@@ -262,9 +299,12 @@ class Call:
     def _unfolded(self) -> list[object]:
         """Gives the chunks that came and that the writer has not put to the others, which may be queued."""
         last = self.chunks  # before what was handed over: the application's thread moves them there
-        handed = list(self._handed)
+        handed = [chunks for chunks, _ in list(self._handed)]
         lists = handed if any(last is one for one in handed) else [*handed, last]
         chunks: list[Any] = [chunk for held in lists for chunk in list(held)]
+        if self.tap is not None:
+            events = Events() if self._events is None else deepcopy(self._events)
+            return [chunk for _, chunk in events.read(chunks, self.tap.read)]
         return [chunk for _, chunk in chunks] if self.offers else chunks
 
     def facts(self) -> Facts | None:

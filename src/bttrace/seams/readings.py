@@ -15,7 +15,18 @@ from typing import Any
 from ..guard import guarded
 from ..patch import Wrapper
 from ..record import Recorder
-from .streams import Watch, afollowed, followed, http_response, watch_of, watched_lines, watched_pieces
+from .streams import (
+    Watch,
+    afollowed,
+    atapped,
+    followed,
+    http_response,
+    tapped,
+    watch_of,
+    watched_lines,
+    watched_pieces,
+)
+from .taps import Tap, is_plain
 
 Place = tuple[str, str, str, Wrapper]
 """A module of the SDK, a class and a method there, and what wraps it."""
@@ -27,17 +38,19 @@ class Readings:
     def __init__(self, recorder: Recorder, watched: Callable[[Any], Watch | None]) -> None:
         self._recorder = recorder
         self._watched = watched
+        self._tapped = guarded(self._tap)
         self._closed = guarded(_close)
         self._raw_closed = guarded(_close_raw)
 
     def places(self, sdk: str) -> tuple[Place, ...]:
         """Gives what there is to patch."""
+        streams, astreams = self._streaming(tapped, followed), self._streaming(atapped, afollowed)
         chunks, achunks = self._reading(self._watched, followed), self._reading(self._watched, afollowed)
         pieces, apieces = self._reading(watched_pieces, followed), self._reading(watched_pieces, afollowed)
         lines, alines = self._reading(watched_lines, followed), self._reading(watched_lines, afollowed)
         everywhere = (
-            ("_streaming", "Stream", "__stream__", chunks),
-            ("_streaming", "AsyncStream", "__stream__", achunks),
+            ("_streaming", "Stream", "__stream__", streams),
+            ("_streaming", "AsyncStream", "__stream__", astreams),
             ("_streaming", "Stream", "close", self.closing),
             ("_streaming", "AsyncStream", "close", self.closing),
             ("_response", "APIResponse", "close", self._raw_closing),
@@ -77,6 +90,28 @@ class Readings:
             return chunks if watch is None else follow(watch, chunks, self._recorder.clock.now)
 
         return reading
+
+    def _streaming(self, tap_it: Callable[..., Any], follow: Callable[..., Any]) -> Wrapper:
+        """Gives the wrapper of the method that makes the generator of a stream of events."""
+
+        def streaming(wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            chunks = wrapped(*args, **kwargs)
+            watch = self._watched(source) if self._recorder.active else None
+            if watch is None:
+                return chunks
+            tap = self._tapped(watch, source, wrapped)
+            if tap is None:
+                return follow(watch, chunks, self._recorder.clock.now)
+            return tap_it(tap, watch, http_response(source), chunks)
+
+        return streaming
+
+    def _tap(self, watch: Watch, source: Any, stream: Any) -> Tap | None:
+        """Gives the tap of a stream's response, if its text is what its chunks are made of."""
+        if not is_plain(source, stream) or not hasattr(http_response(source), "__dict__"):
+            return None
+        watch.call.tap = Tap(watch.call, self._recorder.streams, self._recorder.clock.now)
+        return watch.call.tap
 
     def closing(self, wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Wraps the method that closes a stream, or a helper around one."""

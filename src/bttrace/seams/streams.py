@@ -16,6 +16,7 @@ from typing import Any
 from ..guard import guarded
 from .bodies import Body
 from .calls import Call
+from .taps import Tap
 
 EXTENSION = "bttrace"
 
@@ -92,7 +93,10 @@ _seen = guarded(Call.see)
 _batch = guarded(Call.batch)
 _handed_over = guarded(Call.hand_over)
 _ended = guarded(Call.end)
+_dropped = guarded(Call.drop)
 _failed = guarded(Call.fail)
+_opened = guarded(Tap.open)
+_looked_at = guarded(Tap.see)
 
 
 def followed(watch: Watch, chunks: Iterator[Any], now: Callable[[], int]) -> Iterator[Any]:
@@ -156,6 +160,54 @@ async def afollowed(watch: Watch, chunks: AsyncIterator[Any], now: Callable[[], 
             yield chunk
     except GeneratorExit:
         _ended(call, "dropped", last)  # at its last chunk, since who knows when we are told
+        raise
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    _ended(call, "exhausted")
+
+
+def tapped(tap: Tap, watch: Watch, response: Any, chunks: Iterator[Any]) -> Iterator[Any]:
+    """Does what `followed` does for a stream of which the text is kept, not the chunks."""
+    call = watch.call
+    watch.read = True
+    _opened(tap, response)
+    try:
+        for chunk in chunks:
+            tap.read += 1
+            is_looking = _looked_at(tap, chunk)
+            yield chunk
+            if not is_looking:
+                break
+        for chunk in chunks:
+            tap.read += 1
+            yield chunk
+    except GeneratorExit:
+        _dropped(call)
+        raise
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    _ended(call, "exhausted")
+
+
+async def atapped(tap: Tap, watch: Watch, response: Any, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Does for an asynchronous stream what `tapped` does."""
+    call = watch.call
+    watch.read = True
+    _opened(tap, response)
+    try:
+        async for chunk in chunks:
+            tap.read += 1
+            is_looking = _looked_at(tap, chunk)
+            yield chunk
+            if not is_looking:
+                break
+        async for chunk in chunks:
+            tap.read += 1
+            yield chunk
+    except GeneratorExit:
+        _dropped(call)
         raise
     except BaseException as error:
         _failed(call, error)
