@@ -82,3 +82,9 @@ def chat_deltas(count: int) -> Iterator[dict[str, object]]:
             delta = {}
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": "stop" if last else None}
         yield {**_HEAD, "object": "chat.completion.chunk", "choices": [choice]}
+
+
+def events(count: int, *, each: int) -> list[bytes]:
+    """Gives the body of a streamed answer as a connection hands it on, `each` events in a piece."""
+    told = [b"data: " + json.dumps(delta).encode() + b"\n\n" for delta in chat_deltas(count)]
+    return [b"".join(told[start : start + each]) for start in range(0, count, each)]

@@ -28,7 +28,7 @@ from bttrace.seams.stainless import Seam
 from bttrace.sinks.neighbours import Tracers
 from bttrace.spans.shape import Style
 
-from .bodies import ANSWER, QUESTION
+from .bodies import ANSWER, QUESTION, events
 from .chunks import chat_chunks
 from .floor.least import patch as floored
 from .sinks import NullSink
@@ -48,6 +48,7 @@ from .timing import (
 ROUNDS, QUICK_ROUNDS = 60, 15
 CALLS = 200  # in one reading
 CHUNKS = 2000
+EACH = 64  # in a piece of a stream's body
 VARIANTS = ("bare", "floor", "traced")
 
 Work = Callable[[], Reading]
@@ -88,16 +89,18 @@ def _measured(sdks: Mapping[str, Any], recorder: Recorder, rounds: int) -> None:
         variants = {variant: partial(_calm, recorder, work(sdk)) for variant, sdk in sdks.items()}
         _figures(table, name, variants, rounds, most, units)
 
-    compared("call", _calls, 15.0)
-    compared("call, async", _acalls, 15.0)
+    compared("call", _calls, 10.0)
+    compared("call, async", _acalls, 10.0)
     compared("call in a suppressed block", _suppressed_calls, 4.0)
     compared("call that wakes the writer", _lone_call, None)
     compared("streamed call of 1 chunk", partial(_streams, 1, 100), None)
-    compared("chunk", partial(_streams, CHUNKS, 1), 0.2, CHUNKS)
-    compared("chunk, async", partial(_astreams, CHUNKS, 1), 0.2, CHUNKS)
-    compared("end of a stream", partial(_end, CHUNKS), 25.0)
-    compared("end of a stream, async", partial(_aend, CHUNKS), 25.0)
-    table.note("later targets: call 10, chunk 0.15, end of a stream 20")
+    compared("chunk", partial(_streams, CHUNKS, 1), 0.15, CHUNKS)
+    compared("chunk, async", partial(_astreams, CHUNKS, 1), 0.15, CHUNKS)
+    compared("chunk that comes alone", partial(_streams, CHUNKS, 1, each=1), None, CHUNKS)
+    compared("chunk that comes alone, async", partial(_astreams, CHUNKS, 1, each=1), None, CHUNKS)
+    compared("end of a stream", partial(_end, CHUNKS), 20.0)
+    compared("end of a stream, async", partial(_aend, CHUNKS), 20.0)
+    table.note(f"a connection hands on {EACH} chunks at once, or each alone")
     table.show()
 
 
@@ -129,8 +132,9 @@ def _calm(recorder: Recorder, work: Work) -> Reading:
     return reading
 
 
-def _client(sdk: Any, kind: str, chunks: int) -> Any:
-    return getattr(sdk._base_client, kind)(QUESTION, ANSWER, chat_chunks(chunks))
+def _client(sdk: Any, kind: str, chunks: int, each: int = EACH) -> Any:
+    pieces = events(chunks, each=each)
+    return getattr(sdk._base_client, kind)(QUESTION, ANSWER, chat_chunks(chunks), pieces, each)
 
 
 def _calls(sdk: Any) -> Work:
@@ -178,8 +182,8 @@ def _acalls(sdk: Any) -> Work:
     return partial(_awaited, work)
 
 
-def _streams(chunks: int, streams: int, sdk: Any) -> Work:
-    client, create = _client(sdk, "SyncAPIClient", chunks), sdk._base_client.create
+def _streams(chunks: int, streams: int, sdk: Any, each: int = EACH) -> Work:
+    client, create = _client(sdk, "SyncAPIClient", chunks, each), sdk._base_client.create
 
     def work() -> Reading:
         watch = Stopwatch()
@@ -191,8 +195,8 @@ def _streams(chunks: int, streams: int, sdk: Any) -> Work:
     return work
 
 
-def _astreams(chunks: int, streams: int, sdk: Any) -> Work:
-    client, create = _client(sdk, "AsyncAPIClient", chunks), sdk._base_client.create
+def _astreams(chunks: int, streams: int, sdk: Any, each: int = EACH) -> Work:
+    client, create = _client(sdk, "AsyncAPIClient", chunks, each), sdk._base_client.create
 
     async def work() -> Reading:
         watch = Stopwatch()

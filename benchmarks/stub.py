@@ -7,7 +7,7 @@ input names (`call 200`, `stream 2000 3`, `chunk 2000 3`, `end 2000 3`) and answ
 seconds of wall time and of its own thread's processor time, for each call, stream, chunk or end of a
 stream.
 
-What the SDK does to build a request, send it and read what comes is replaced by ready-made objects
+What the SDK does to build a request, send it and parse what comes is replaced by ready-made objects
 of its own, *before* the peer is started, so that every peer has its own work to do and the rest is
 as little as can be. The garbage collector is off while something is measured.
 """
@@ -29,15 +29,16 @@ if not __package__:  # run by its path, in a process that has no reason to know 
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import openai
-from openai import _base_client
+from openai import _base_client, _streaming
 from openai.resources.chat.completions import completions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from benchmarks.application import WARM, answers, started
-from benchmarks.bodies import answer, chat_deltas, messages
+from benchmarks.bodies import answer, chat_deltas, events, messages
 from benchmarks.peers.table import PEERS
 from benchmarks.timing import Reading, Stopwatch
 
+EACH = 64  # events in a piece of a stream's body
 _QUESTION = json.dumps({"model": "bench", "messages": messages()}).encode()
 _httpx: Any = vars(_base_client)["httpx2"]
 _HEADERS = {"content-type": "application/json", "x-request-id": "req_bench"}
@@ -45,11 +46,29 @@ _EVENTS = {"content-type": "text/event-stream", "x-request-id": "req_bench"}
 _URL = "http://127.0.0.1/v1/chat/completions"
 
 
-class Silence(_httpx.SyncByteStream):  # type: ignore[misc]
-    """The body of a streamed answer, of which nothing is read."""
+class Pieces(_httpx.SyncByteStream):  # type: ignore[misc]
+    """The body of a streamed answer, as a connection hands it on."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(())
+        return iter(self._pieces)
+
+
+class Event:
+    """An event of a stream, of which the SDK makes nothing any more."""
+
+    __slots__ = ("_chunk",)
+
+    data = event = ""
+
+    def __init__(self, chunk: ChatCompletionChunk) -> None:
+        self._chunk = chunk
+
+    def json(self) -> ChatCompletionChunk:
+        """Gives the chunk that was made before."""
+        return self._chunk
 
 
 class Stub:
@@ -58,7 +77,8 @@ class Stub:
     def __init__(self) -> None:
         self._answer = ChatCompletion.model_validate(answer())
         self._body = self._answer.to_json().encode()
-        self._chunks: tuple[ChatCompletionChunk, ...] = ()
+        self._events: tuple[Event, ...] = ()
+        self._pieces: list[bytes] = []
         self._responses: deque[Any] = deque()
         self._answers: deque[ChatCompletion] = deque()
 
@@ -66,9 +86,12 @@ class Stub:
         """Makes what so many calls are answered with, or streams of so many chunks."""
         requests = [_httpx.Request("POST", _URL, headers=_HEADERS, content=_QUESTION) for _ in range(count)]
         if chunks:
-            if len(self._chunks) != chunks:
-                self._chunks = tuple(map(ChatCompletionChunk.model_validate, chat_deltas(chunks)))
-            parts: Any = ({"headers": _EVENTS, "stream": Silence()} for _ in requests)
+            if len(self._events) != chunks:
+                self._events = tuple(
+                    Event(ChatCompletionChunk.model_validate(delta)) for delta in chat_deltas(chunks)
+                )
+                self._pieces = events(chunks, each=EACH)
+            parts: Any = ({"headers": _EVENTS, "stream": Pieces(self._pieces)} for _ in requests)
         else:
             self._answers.extend(copy.copy(self._answer) for _ in requests)
             parts = ({"headers": _HEADERS, "content": self._body} for _ in requests)
@@ -83,8 +106,9 @@ class Stub:
         client._build_request = lambda *_args, **_kwargs: self._responses[0].request
         client._send_request = lambda *_args, **_kwargs: self._responses.popleft()
         client._process_response = self._process_response()
-        stream: Any = openai.Stream
-        stream.__stream__ = self._stream()
+        client._process_response_data = lambda _client, *, data, **_kwargs: data
+        decoder: Any = _streaming.SSEDecoder
+        decoder.iter_bytes = self._iter_bytes()
         resource: Any = completions
         resource.maybe_transform = given
 
@@ -105,14 +129,13 @@ class Stub:
 
         return process_response
 
-    def _stream(self) -> Callable[..., Iterator[ChatCompletionChunk]]:
-        def __stream__(stream: Any) -> Iterator[ChatCompletionChunk]:  # noqa: N807 - as the SDK has it
-            try:
-                yield from self._chunks
-            finally:
-                stream.response.close()
+    def _iter_bytes(self) -> Callable[..., Iterator[Event]]:
+        def iter_bytes(_decoder: Any, pieces: Iterator[bytes]) -> Iterator[Event]:
+            ready = iter(self._events)
+            for _ in pieces:
+                yield from islice(ready, EACH)
 
-        return __stream__
+        return iter_bytes
 
 
 def given(asked: dict[str, object], _types: object) -> dict[str, object]:

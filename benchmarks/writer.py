@@ -1,6 +1,6 @@
 """How much the writer thread can take.
 
-Owns finished calls made by hand, the chunks of each endpoint's streams, and what a fold
+Owns finished calls made by hand, the events of each endpoint's streams, and what a fold
 holds in memory.
 """
 
@@ -10,6 +10,7 @@ import gc
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.config import read
@@ -21,6 +22,7 @@ from bttrace.providers.openai.responses import RESPONSES
 from bttrace.record import Recorder
 from bttrace.screens.privacy import Privacy
 from bttrace.seams.calls import Call, Shared
+from bttrace.seams.taps import Events
 from bttrace.spans.shape import Style
 
 from .bodies import ANSWER, QUESTION, piece
@@ -47,9 +49,8 @@ def run(*, quick: bool) -> None:
     table = Table(f"writer, {rounds} rounds")
     _throughput(table, rounds)
     for name, endpoint, events in FOLDS:
-        chunks = tuple(events(CHUNKS))
-        readings = _rounds(partial(_folded, endpoint, chunks), rounds)
-        table.figure(f"fold of {name}, each chunk", "us", cpus(readings, 1e6), most=5.0)
+        readings = _rounds(partial(_folded, endpoint, _tapped(events(CHUNKS))), rounds)
+        table.figure(f"a stream of {name}, each event", "us", cpus(readings, 1e6), most=5.0)
     for name, endpoint, events in FOLDS:
         held, text = _memory(endpoint, events)
         table.figure(f"fold of {name}, bytes for each byte of text", "", [held / text], most=2.0)
@@ -88,19 +89,28 @@ def _written(recorder: Recorder) -> Reading:
 def _call(recorder: Recorder) -> Call:
     call = Call(Shared(recorder, PROVIDER), CHAT, {}, recorder)
     call.request = Request(Url("api.openai.com"), QUESTION)
-    call.response = Response(call.request, {"x-request-id": "req_bench"}, ANSWER, is_closed=True)
+    call.response = Response(call.request, {"x-request-id": "req_bench"}, ANSWER, None)
     call.headers = call.response.headers
     call.attempts = 1
     return call
 
 
-def _folded(endpoint: Endpoint, chunks: tuple[object, ...]) -> Reading:
-    fold = endpoint.fold()
-    add = fold.add
+def _tapped(events: Iterator[Any]) -> list[object]:
+    """Gives what a call holds of a stream, each event of which came alone."""
+    held: list[object] = []
+    for index, event in enumerate(events):
+        named = f"event: {event.type}\n" if hasattr(event, "type") else ""
+        held += (index, f"{named}data: {event.model_dump_json(exclude_unset=True)}\n\n".encode())
+    return held
+
+
+def _folded(endpoint: Endpoint, held: list[object]) -> Reading:
+    """Parses events and puts them together."""
     watch = Stopwatch()
-    for chunk in chunks:
-        add(chunk)
-    return watch.reading(len(chunks))
+    fold = endpoint.fold()
+    for _, event in Events(endpoint.piece).read(held, None):
+        fold.add(event)
+    return watch.reading(len(held) // 2)
 
 
 def _memory(endpoint: Endpoint, events: Callable[[int], Iterator[object]]) -> tuple[int, int]:

@@ -41,7 +41,8 @@ def close() -> None:
     _open.clear()
     openai = module_of_openai()
     if openai is not None:
-        openai._client = None  # or the module goes on with its own, which is closed
+        # Or the module goes on with its own, which is closed, and makes its next with the same connections.
+        openai._client = openai.http_client = None
 
 
 def module_of_openai() -> Any:

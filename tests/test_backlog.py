@@ -123,7 +123,7 @@ def test_an_execution_whose_beginning_was_dropped_waits_for_no_place(
 def test_dropped_chunks_are_let_go_of_and_the_stream_still_ends(provider: ProviderServer) -> None:
     import openai
 
-    provider.reply(replies.chat_stream([f"w{number} " for number in range(1000)]))
+    provider.reply(replies.chat_stream([f"w{number} " for number in range(2000)]))
     sink = Gated()
     with capture() as captured:
         recorder = bttrace.session._session.wiring.recorder  # type: ignore[union-attr]
@@ -140,7 +140,7 @@ def test_dropped_chunks_are_let_go_of_and_the_stream_still_ends(provider: Provid
         assert batches > 4
         for _ in range(20):
             recorder.put(Execution("task", "weighty", {}, recorder.clock.now()), None, LARGE)
-        assert not any(call._handed), "what was dropped is not held"
+        assert not any(held for held, _ in call._handed), "what was dropped is not held"
         sink.gate.set()
         assert recorder.flush(10)
         assert recorder.dropped >= batches
@@ -151,7 +151,7 @@ def test_dropped_chunks_are_let_go_of_and_the_stream_still_ends(provider: Provid
 def test_many_streams_hold_fewer_chunks_each(provider: ProviderServer) -> None:
     import openai
 
-    provider.reply(replies.chat_stream([f"w{number} " for number in range(100)]))
+    provider.reply(replies.chat_stream([f"w{number} " for number in range(200)]))
     with capture():
         recorder = bttrace.session._session.wiring.recorder  # type: ignore[union-attr]
         client = openai.OpenAI(base_url=provider.openai_url, api_key="k")
@@ -159,13 +159,14 @@ def test_many_streams_hold_fewer_chunks_each(provider: ProviderServer) -> None:
         for _ in range(90):
             next(alone)
         first: Any = next(iter(recorder._open.values()))
-        assert len(first.chunks) == 90
+        held = len(first.chunks)
+        assert held >= 90
         recorder._open.update((number, first) for number in range(2000))  # as if so many were read
         beside = client.chat.completions.create(model="m", messages=[], stream=True)
         for _ in range(90):
             next(beside)
         last: Any = list(recorder._open.values())[-1]
-        assert len(last.chunks) < 10
+        assert 0 < len(last.chunks) < held / 2
         for number in range(2000):
             del recorder._open[number]
         alone.close()

@@ -22,19 +22,31 @@ class FinalRequestOptions:
 
 
 class BaseClient:
-    """What both clients share. `question` and `answer` are bodies of JSON."""
+    """What both clients share. `question` and `answer` are bodies of JSON, `pieces` that of a stream.
 
-    def __init__(self, question: bytes, answer: bytes, chunks: Sequence[object]) -> None:
+    There is a ready-made chunk for each event of the stream, and `each` of them in a piece.
+    """
+
+    def __init__(
+        self,
+        question: bytes,
+        answer: bytes,
+        chunks: Sequence[object] = (),
+        pieces: Sequence[bytes] = (),
+        each: int = 1,
+    ) -> None:
         self._question = question
         self._answer = answer
+        self._pieces = pieces
         self.chunks = chunks
+        self.each = each
 
     def _build_request(self, _options: FinalRequestOptions, *, retries_taken: int = 0) -> Request:
         del retries_taken
         return Request(_URL, self._question)
 
     def _send(self, request: Request, *, stream: bool) -> Response:
-        return Response(request, _HEADERS, b"" if stream else self._answer, is_closed=not stream)
+        return Response(request, _HEADERS, b"" if stream else self._answer, self._pieces if stream else None)
 
 
 class SyncAPIClient(BaseClient):
@@ -65,7 +77,7 @@ class SyncAPIClient(BaseClient):
         retries_taken: int,
     ) -> Response | Stream:
         del cast_to, options, retries_taken
-        return Stream(response, self.chunks) if stream else response
+        return Stream(response, self.chunks, self.each) if stream else response
 
 
 class AsyncAPIClient(BaseClient):
@@ -96,7 +108,7 @@ class AsyncAPIClient(BaseClient):
         retries_taken: int,
     ) -> Response | AsyncStream:
         del cast_to, options, retries_taken
-        return AsyncStream(response, self.chunks) if stream else response
+        return AsyncStream(response, self.chunks, self.each) if stream else response
 
 
 def required(create: Callable[..., object]) -> Callable[..., object]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 
 class Url:
@@ -45,13 +45,14 @@ _HEADERS = Headers()
 class Response:
     """A response whose body is there, or is a stream still to be read."""
 
-    __slots__ = ("__weakref__", "content", "extensions", "headers", "is_closed", "is_error", "request")
-
-    def __init__(self, request: Request, headers: dict[str, str], content: bytes, *, is_closed: bool) -> None:
+    def __init__(
+        self, request: Request, headers: dict[str, str], content: bytes, pieces: Sequence[bytes] | None
+    ) -> None:
         self.request = request
+        self._pieces = pieces or ()
         self.headers = headers
         self.content = content
-        self.is_closed = is_closed
+        self.is_closed = pieces is None
         self.is_error = False
         self.extensions: dict[str, object] = {}
 
@@ -59,6 +60,15 @@ class Response:
     def is_stream_consumed(self) -> bool:
         """Whether the stream was read to its end."""
         return self.is_closed
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yields a body that is a stream."""
+        yield from self._pieces
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Yields a body that is a stream."""
+        for piece in self._pieces:
+            yield piece
 
     def close(self) -> None:
         """Lets go of the connection."""

@@ -27,6 +27,7 @@ from .terms import Terms
 from .values import json_object
 
 Json = dict[str, object]
+Path = tuple[str | int, ...]  # names and indexes of one place in JSON
 
 SpanType = Literal["llm", "task", "tool"]
 StreamEnd = Literal["exhausted", "closed", "failed", "dropped"]
@@ -92,6 +93,10 @@ def _no_moment(_chunk: object) -> Moment | None:
     return None
 
 
+def _no_piece(_chunk: Json) -> Path | None:
+    return None
+
+
 def _none(_request: Json, _response: Json) -> tuple[Compaction, ...]:
     return ()
 
@@ -134,6 +139,8 @@ class Endpoint:
     A row that `polls` asks for such work: only the first answer that settles it is a span.
     `conversation` reads it as a part of an agent's loop, if it can be one; `compactions` gives, from
     request and response, what was done to the context, and `moment` when what a chunk tells of was.
+    `piece` gives where a chunk has the one string that it continues: to fold several that differ in it
+    alone is to fold one with all their strings, joined.
     `foreign` are names of the request that are keys of a trace elsewhere (`trace_keys`), and not here.
     `request_model`, `response_model` and `chunk_model` are the SDK's own, for the tests.
     """
@@ -166,6 +173,7 @@ class Endpoint:
     conversation: Conversation | None = None
     compactions: Callable[[Json, Json], tuple[Compaction, ...]] = _none
     moment: Callable[[object], Moment | None] = _no_moment
+    piece: Callable[[Json], Path | None] = _no_piece
     foreign: frozenset[str] = frozenset()
 
 

@@ -270,7 +270,7 @@ class Call:
         """Gives chunks and when they came; `None` if that was not kept."""
         if self.tap is not None:
             if self._events is None:
-                self._events = Events()
+                self._events = Events(self._endpoint.piece)
             return self._events.read(chunks, read)
         if self.body is not None:
             return self.body.events(chunks)
@@ -303,7 +303,7 @@ class Call:
         lists = handed if any(last is one for one in handed) else [*handed, last]
         chunks: list[Any] = [chunk for held in lists for chunk in list(held)]
         if self.tap is not None:
-            events = Events() if self._events is None else deepcopy(self._events)
+            events = Events(self._endpoint.piece) if self._events is None else deepcopy(self._events)
             return [chunk for _, chunk in events.read(chunks, self.tap.read)]
         return [chunk for _, chunk in chunks] if self.offers else chunks
 

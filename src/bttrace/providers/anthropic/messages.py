@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from ...model import Endpoint, Json
+from ...model import Endpoint, Json, Path
 from ...values import at, field, items, json_object, members, objects, plain, position, text
 from ..conversations.compactions import compactions
 from ..conversations.messages import MessagesConversation
@@ -81,6 +81,13 @@ def openai_tool_choice(choice: object) -> object:
     if kind == "tool":
         return {"type": "function", "function": {"name": field(choice, "name")}}
     return {"auto": "auto", "any": "required", "none": "none"}.get(str(kind), choice)
+
+
+def piece(chunk: Json) -> Path | None:
+    """Gives where an event has the text that it continues."""
+    kind = field(chunk.get("delta"), "type")
+    source, _ = _PIECES.get(kind, ("", "")) if isinstance(kind, str) else ("", "")
+    return ("delta", source) if source and chunk.get("type") == "content_block_delta" else None
 
 
 class MessageFold:
@@ -209,4 +216,5 @@ MESSAGES = Endpoint(
     conversation=MessagesConversation(),
     compactions=compactions,
     moment=moment,
+    piece=piece,
 )

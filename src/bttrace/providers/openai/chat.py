@@ -7,7 +7,7 @@ compatible hosts add to a delta: `reasoning_content` (DeepSeek, Groq), `reasonin
 
 from __future__ import annotations
 
-from ...model import Endpoint, Json
+from ...model import Endpoint, Json, Path
 from ...values import at, field, items, members, objects, plain, position, text
 from ..conversations.chat import ChatConversation
 from .deltas import Parts
@@ -24,6 +24,8 @@ _GENERATED = (
     "reasoning_details",
     "function_call",
 )
+_TEXTS = frozenset({"content", "reasoning_content", "reasoning", "refusal"})
+_ARGUMENTS: Path = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
 _NOT_IN_RESPONSE = frozenset({"choices", "obfuscation", "usage"})
 
 
@@ -53,6 +55,22 @@ def _has_text(parts: object) -> bool:
     return any(text(field(part, "text")) for part in items(parts))
 
 
+def piece(chunk: Json) -> Path | None:
+    """Gives where a chunk has the text that it continues, if it continues one alone."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1:
+        return None
+    delta = field(choices[0], "delta")
+    if not isinstance(delta, dict) or field(choices[0], "logprobs") is not None:
+        return None
+    said = [name for name, value in delta.items() if value and name != "role"]
+    if said == ["tool_calls"]:
+        calls = delta["tool_calls"]
+        function = field(calls[0], "function") if isinstance(calls, list) and len(calls) == 1 else None
+        return _ARGUMENTS if text(field(function, "arguments")) else None
+    return ("choices", 0, "delta", said[0]) if len(said) == 1 and said[0] in _TEXTS else None
+
+
 def finish_reason(response: Json) -> str | None:
     """Gives the first choice's finish reason."""
     for choice in objects(response.get("choices")):
@@ -68,12 +86,12 @@ class _Choice:
         self.finish_reason: object = None
         self.logprobs: dict[str, list[object] | None] | None = None
 
-    def add(self, choice: object) -> None:
-        delta = field(choice, "delta")
+    def add(self, choice: Json) -> None:
+        delta = choice.get("delta")
         if delta is not None:
             self.message.add(delta)
-        self.finish_reason = field(choice, "finish_reason") or self.finish_reason
-        logprobs = field(choice, "logprobs")
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        logprobs = choice.get("logprobs")
         if logprobs is not None:
             held = self.logprobs = self.logprobs or {}
             for name, tokens in members(logprobs).items():
@@ -89,22 +107,28 @@ class ChatFold:
 
     def __init__(self) -> None:
         self._head: Json = {}
+        self._is_headed = False
         self._choices: dict[int, _Choice] = {}
 
     def add(self, chunk: object) -> None:
         """Takes the next chunk."""
-        for choice in items(field(chunk, "choices")):
-            index = position(field(choice, "index"))
+        sent = members(chunk)
+        for one in items(sent.get("choices")):
+            choice = members(one)
+            index = position(choice.get("index"))
             held = self._choices.get(index)
             if held is None:
                 held = self._choices[index] = _Choice()
             held.add(choice)
         head = self._head
-        if not (head.get("id") and head.get("model")):  # Azure's first chunk has both empty
-            for name, value in members(chunk).items():
+        if not self._is_headed:
+            for name, value in sent.items():
                 if name not in _NOT_IN_RESPONSE and (value or name not in head):
                     head[name] = plain(value)
-        usage = field(chunk, "usage") or at(chunk, "x_groq.usage")
+            self._is_headed = bool(head.get("id") and head.get("model"))  # Azure's first chunk has both empty
+        usage = sent.get("usage")
+        if usage is None and "x_groq" in sent:
+            usage = at(sent, "x_groq.usage")
         if usage is not None:
             head["usage"] = plain(usage)
 
@@ -161,6 +185,7 @@ CHAT = Endpoint(
     details={"response_id": "id", "service_tier": "service_tier"},
     finish_reason=finish_reason,
     is_first_token=is_first_token,
+    piece=piece,
     is_first_text=is_first_text,
     fold=ChatFold,
     conversation=ChatConversation(),

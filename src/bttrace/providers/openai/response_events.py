@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from ...model import Json
+from ...model import Json, Path
 from ...values import field, items, json_object, plain, position, text
 from ..text import Text, continue_text
 
@@ -62,6 +62,14 @@ class _Parts(dict[int, object]):
 def is_first_text(chunk: object) -> bool:
     """Tells whether an event carries words of the answer."""
     return field(chunk, "type") in _WORDS and bool(text(field(chunk, "delta")))
+
+
+def piece(chunk: Json) -> Path | None:
+    """Gives where an event has the text that it continues."""
+    subject, _, step = (text(chunk.get("type")) or "").rpartition(".")
+    if step != "delta" or chunk.get("logprobs"):
+        return None
+    return ("delta",) if subject in _PART_TEXTS or subject in _ITEM_TEXTS else None
 
 
 class ResponseFold:

@@ -14,7 +14,7 @@ from ...values import field, items, json_object, objects, text
 from ..conversations.compacted_items import CompactConversation, compacted, compactions
 from ..conversations.responses import ResponsesConversation
 from ..conversations.served_items import moment
-from .response_events import ResponseFold, is_first_text, is_first_token
+from .response_events import ResponseFold, is_first_text, is_first_token, piece
 from .terms import COST, response_terms
 
 _FUNCTION = ("name", "description", "parameters", "strict")
@@ -107,6 +107,7 @@ RESPONSES = Endpoint(
     conversation=ResponsesConversation(),
     compactions=compactions,
     moment=moment,
+    piece=piece,
 )
 
 RETRIEVED = replace(
