@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..guard import guarded
 from ..model import Json, Path
-from .bodies import Body
 from .likeness import Piece
+from .sse import Decoder
 
 if TYPE_CHECKING:
     from .calls import Call
@@ -172,7 +172,7 @@ class Events:
     """
 
     def __init__(self, piece: Callable[[Json], Path | None]) -> None:
-        self._body = Body("text/event-stream", lines=False, piece=piece)
+        self._decoder = Decoder(lines=False, piece=piece)
         self._unread: deque[tuple[int, object]] = deque()
         self._given = 0
 
@@ -195,12 +195,13 @@ class Events:
 
     def _collect(self, held: Sequence[Any]) -> None:
         unread, run = self._unread, None
-        for at, event in self._body.events(zip(held[::2], held[1::2], strict=False)):
-            if type(event) is not Piece:
-                unread.append((at, event))
-                run = None
-            elif run is not None and run.likeness is event.likeness:
-                run.pieces.append(event.text)
-            else:
-                run = _Run(event)
-                unread.append((at, run))
+        for at, piece in zip(held[::2], held[1::2], strict=False):
+            for event in self._decoder.events(piece):
+                if type(event) is not Piece:
+                    unread.append((at, event))
+                    run = None
+                elif run is not None and run.likeness is event.likeness:
+                    run.pieces.append(event.text)
+                else:
+                    run = _Run(event)
+                    unread.append((at, run))
