@@ -123,7 +123,7 @@ def _figures(
 def _calm(recorder: Recorder, work: Work) -> Reading:
     """Does the work once the writer has nothing to do and sleeps, and waits for it afterwards."""
     for _ in range(1000):
-        if recorder.writer.asleep:
+        if recorder.writer.rests:
             break
         time.sleep(0.001)
     reading = work()

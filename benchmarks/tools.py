@@ -76,7 +76,7 @@ class Bench:
         """Waits until the writer has nothing to do."""
         self._recorder.flush(10.0)
         for _ in range(1000):
-            if self._recorder.writer.asleep:
+            if self._recorder.writer.rests:
                 break
             time.sleep(0.001)
         gc.collect(0)

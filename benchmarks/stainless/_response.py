@@ -53,7 +53,7 @@ class Response:
         self.headers = headers
         self.content = content
         self.is_closed = pieces is None
-        self.is_error = False
+        self.status_code = 200
         self.extensions: dict[str, object] = {}
 
     @property

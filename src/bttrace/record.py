@@ -5,8 +5,8 @@ carries are observations that have ended, and batches of chunks of those that ha
 Knows nothing of SDKs, nor of where a sink sends.
 
 On the application's thread nothing is done but to append to a deque. The writer sleeps a
-little after it is woken, so that many calls cost one wake-up, and gives way after each
-item, so that it does not hold the interpreter for long; the more waits, the more seldom,
+little after it is woken, so that many calls cost one wake-up, and gives way now and then,
+so that it does not hold the interpreter for long; the more waits, the more seldom,
 because whoever is woken may hold it for long. It never waits for the network.
 
 What makes spans is loaded by the writer, when the first call begins: an import of an SDK waits
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from .writing import Writing
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
-GIVES_WAY = 64  # items for which the writer gives way once more seldom
+NAPS = (0.05, 0.1, 0.2, *(0.4,) * 6)  # seconds after which the writer looks for more before it sleeps
+GIVES_WAY = 0.0005  # seconds after which the writer gives way; a handful of calls take it as long
+_SELDOM = 64  # items for which it gives way once more seldom
 WRITTEN_EVERY = 0.05  # seconds after which what ended goes to the sinks, however much still waits
 WRITTEN_BYTES = 2 * 2**20  # about, of what ended since
 _SINKS_SHARE = 0.9  # of the time that a flush may take
@@ -73,7 +75,7 @@ class Recorder:
         self._said_dropped = 0
         self._marks: set[Mark] = set()
         self.writer = Worker(
-            "bttrace-writer", self._work, linger=LINGER, has_work=lambda: bool(self._backlog)
+            "bttrace-writer", self._work, linger=LINGER, naps=NAPS, has_work=lambda: bool(self._backlog)
         )
         self._exit = Exit(exit_timeout, self._leave, self.writer.end)
         self.exit_sooner = self._exit.sooner
@@ -185,8 +187,9 @@ class Recorder:
                 self._writing.prepare()
             finally:
                 self.writer.loads = False
-        backlog, taken, weight, told = self._backlog, 0, 0, self._has_told()
-        until = time.monotonic() + WRITTEN_EVERY
+        backlog, weight, told = self._backlog, 0, self._has_told()
+        since = time.monotonic()
+        until = since + WRITTEN_EVERY
         while not self.writer.parked and (item := backlog.taken()) is not None:
             told = self._has_told()
             if isinstance(item, Mark):
@@ -196,14 +199,15 @@ class Recorder:
                 self._writing.lose(item.key)
                 continue
             self._writing.take(item[0], item[1])
-            taken += 1
             self._taken += 1
             weight += item[2] if item[1] is None else 0
-            if weight >= WRITTEN_BYTES or time.monotonic() >= until:
+            now = time.monotonic()
+            if weight >= WRITTEN_BYTES or now >= until:
                 self._writing.write()
-                weight, until = 0, time.monotonic() + WRITTEN_EVERY
-            if not self._marks and not taken % (1 + len(backlog.items) // GIVES_WAY):
+                weight, until = 0, now + WRITTEN_EVERY
+            if not self._marks and now - since >= GIVES_WAY * (1 + len(backlog.items) // _SELDOM):
                 sleep(0)
+                since = time.monotonic()
         if self.writer.parked:
             return None
         pause = self._writing.write()
@@ -246,7 +250,7 @@ class Recorder:
     @property
     def has_delivered(self) -> bool:
         """Whether every span that ended until now is delivered. Never blocks."""
-        if self._backlog or not self.writer.asleep:
+        if self._backlog or not self.writer.rests:
             return False
         return all(_is_sent(sink.counts()) for sink in self.sinks)
 
@@ -296,6 +300,7 @@ class Recorder:
         """Delivers what can be at an exit; what is open ends now."""
         if not self.active:
             return
+        self.writer.naps = ()  # what comes from now on is to be seen to by who brings it
         for observation in reversed(list(self._open.values())):  # the run itself was opened first
             _left(observation)
         self._flush(timeout, is_last=True)

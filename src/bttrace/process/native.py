@@ -34,21 +34,12 @@ def is_patched(module: Any, name: str) -> bool:
     return original(module, name) is not getattr(module, name)
 
 
-def allocate_lock() -> LockType:
-    """Gives a lock that only threads wait for; a greenlet must not hold it while another may run."""
-    lock: LockType = original(_thread, "allocate_lock")()
-    return lock
-
-
-def get_ident() -> int:
-    """Gives the identity of this thread, not of this greenlet."""
-    ident: int = original(_thread, "get_ident")()
-    return ident
-
-
-def sleep(seconds: float) -> None:
-    """Lets this thread sleep, with all that runs in it."""
-    original(time, "sleep")(seconds)
+# A lock that only threads wait for: a greenlet must not hold it while another may run.
+allocate_lock: Callable[[], LockType] = original(_thread, "allocate_lock")
+# The identity of this thread, not of this greenlet.
+get_ident: Callable[[], int] = original(_thread, "get_ident")
+# Lets this thread sleep, with all that runs in it.
+sleep: Callable[[float], None] = original(time, "sleep")
 
 
 def start(run: Callable[[], object], name: str) -> None:

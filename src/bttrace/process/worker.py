@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from _thread import LockType
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import WeakSet
 
@@ -48,8 +48,10 @@ class Worker:
 
     It waits `linger` seconds after it was woken, so that much of what comes together is one
     piece of work, unless it is hurried. `has_work` is asked before it sleeps: who gives it work
-    need rouse it only while it is `asleep`. What blocks for long in `work` is done `away`; while `work`
-    imports, it `loads`.
+    need rouse it only while it is `asleep`. Before it sleeps it `dozes` for `naps`, each of so many seconds,
+    and asks after each: to rouse a thread costs the application's own more than all else that it does for
+    us, and who is roused while that is busy gets in its way. What blocks for long in `work` is done
+    `away`; while `work` imports, it `loads`.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Worker:
         work: Callable[[], float | None],
         *,
         linger: float = 0.0,
+        naps: Sequence[float] = (),
         has_work: Callable[[], bool] = _nothing,
     ) -> None:
         self._name = name
         self._work = work
         self._linger = linger
+        self.naps = naps
         self._has_work = has_work
         self._target = guarded(self._run)
         self._remake()
@@ -70,6 +74,7 @@ class Worker:
 
     def _remake(self) -> None:
         self.asleep = True
+        self.dozes = False
         self.parked = False
         self.away = False
         self.loads = False
@@ -86,6 +91,11 @@ class Worker:
     def is_alive(self) -> bool:
         """Tells whether there is a thread, or one is being started. Never blocks."""
         return self._living.locked()
+
+    @property
+    def rests(self) -> bool:
+        """Whether it has done all that it knew of."""
+        return self.asleep or self.dozes
 
     def rouse(self, *, at_once: bool = False) -> None:
         """Wakes the thread, or starts it. Never blocks."""
@@ -180,13 +190,30 @@ class Worker:
             stays = _watched(self._wake, pause)
             self.asleep = not stays
             return stays
-        if not self._has_work() and self._wake.acquire(timeout=-1 if pause is None else pause):
+        if not self._has_work() and self._waits(pause):
             self.asleep = False
             if self._linger and not (self._hurried or self._leaves()):
                 self._wake.acquire(timeout=self._linger)
         self.asleep = False
         self._hurried = False
         return True
+
+    def _waits(self, pause: float | None) -> bool:
+        """Waits to be roused, at most as long as a pause; tells whether it was. At first it only dozes."""
+        self.asleep, self.dozes = False, True
+        try:
+            for nap in self.naps:
+                if pause is not None and pause <= nap:
+                    break
+                if self._wake.acquire(timeout=nap):
+                    return True
+                if self._has_work():
+                    return False
+                pause = None if pause is None else pause - nap
+        finally:
+            self.dozes = False
+        self.asleep = True
+        return not self._has_work() and self._wake.acquire(timeout=-1 if pause is None else pause)
 
     # Around a fork.
 

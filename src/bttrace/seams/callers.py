@@ -24,7 +24,25 @@ _BETWEEN = tuple(filter(None, (*(STANDARD + name for name in _HANDING_ON), _DEPR
 LOOP = STANDARD + os.path.join("asyncio", "events.py")
 _FRAMES = 40  # how far up the stack the application's frame is looked for
 
+_KNOWN = 10_000  # files of which it is remembered whether they are in a library
 LIBRARIES: tuple[str, ...] = (OURS, WRAPT, *_BETWEEN)
+
+
+class Libraries:
+    """Folders of code that is not the application's. Whether a file is in one is remembered."""
+
+    __slots__ = ("folders", "known")
+
+    def __init__(self, folders: tuple[str, ...] = LIBRARIES) -> None:
+        self.folders = folders
+        self.known: dict[str, bool] = {}
+
+    def have(self, file: str) -> bool:
+        """Tells whether a file is in one of the folders; for one that is not `known`."""
+        if len(self.known) >= _KNOWN:
+            self.known.clear()
+        self.known[file] = found = file.startswith(self.folders)
+        return found
 
 
 def folders(client: type) -> tuple[str, ...]:
@@ -35,7 +53,7 @@ def folders(client: type) -> tuple[str, ...]:
 
 
 def caller_and_wrapper(
-    libraries: tuple[str, ...], wrappers: tuple[str, ...], frame: FrameType | None = None
+    libraries: Libraries, wrappers: tuple[str, ...], frame: FrameType | None = None
 ) -> tuple[tuple[CodeType, int] | None, FrameType | None]:
     """Gives code and line of the nearest frame outside these folders, and a wrapper's that comes before it.
 
@@ -43,10 +61,12 @@ def caller_and_wrapper(
     The first is `None` when the application did not make the call. The wrapper's frame must not be kept.
     """
     wrapper = None
+    known = libraries.known
     frame = frame or sys._getframe(1)
     for _ in range(_FRAMES):
         name = frame.f_code.co_filename
-        if not name.startswith(libraries):
+        in_library = known.get(name)
+        if not (libraries.have(name) if in_library is None else in_library):
             if not name.startswith(wrappers):
                 return (frame.f_code, frame.f_lineno), wrapper
             wrapper = wrapper or frame

@@ -92,6 +92,7 @@ class Call:
         "first_token",
         "form",
         "headers",
+        "may_be_form",
         "offers",
         "parent",
         "request",
@@ -119,6 +120,7 @@ class Call:
         self.caller: tuple[CodeType, int] | None = None
         self.request: Any = None
         self.form: Json | None = None
+        self.may_be_form = endpoint.conversation is None
         self.response: Any = None
         self.headers: Any = None
         self.offers = False  # tools

@@ -22,7 +22,7 @@ from ..process.native import allocate_lock
 from ..record import Recorder
 from ..surroundings.correlated import current
 from ..surroundings.suppression import is_suppressed
-from .callers import LIBRARIES, caller_and_wrapper
+from .callers import Libraries, caller_and_wrapper
 from .snapshots import snapshots, weighed
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Executions:
     def __init__(self, recorder: Recorder, neighbours: Neighbours) -> None:
         self._recorder = recorder
         self._neighbours = neighbours
-        self.libraries = LIBRARIES
+        self.libraries = Libraries()
         self.begin = guarded(self._begin)
         self.end = guarded(self._end)
         self.fail = guarded(self._fail)
@@ -55,7 +55,7 @@ class Executions:
 
     def pass_over(self, folders: tuple[str, ...]) -> None:
         """Takes it that code in these folders only hands executions on, for the application."""
-        self.libraries = tuple(dict.fromkeys((*self.libraries, *folders)))
+        self.libraries = Libraries(tuple(dict.fromkeys((*self.libraries.folders, *folders))))
 
     def _enter(self, execution: Execution) -> Entered:
         """Makes the application's code run within an execution; gives what `leave` takes."""

@@ -30,6 +30,9 @@ class Routes:
 
     def endpoint(self, method: str, url: str) -> tuple[Endpoint, Mapping[str, str]] | None:
         """Gives a request's endpoint, and what its placeholders stand for; `None` for no model call."""
+        endpoint = self._exact.get((method, url))  # as nearly all are
+        if endpoint is not None:
+            return endpoint, _NOTHING
         method = method.lower()
         path = url.partition("?")[0]
         if "://" in path:

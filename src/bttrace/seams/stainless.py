@@ -29,7 +29,7 @@ from ..record import Recorder
 from ..surroundings.correlated import current
 from ..surroundings.suppression import is_suppressed
 from . import http
-from .callers import LIBRARIES, caller_and_wrapper, folders
+from .callers import Libraries, caller_and_wrapper, folders
 from .calls import Call, Shared
 from .coverage import Coverage
 from .finding.discovery import Discovery
@@ -46,6 +46,7 @@ from .streams import (
 
 # Where requests have the tools that they offer: of the application, and of servers that the provider asks.
 _OFFERS = ("tools", "functions", "mcp_servers")
+_ERRORS = 400  # and above: statuses of answers that are errors
 _PARSED = 64 * 1024  # bytes of a raw answer that are parsed on the application's thread
 
 
@@ -69,7 +70,7 @@ class Seam:
         self._routes = Routes(provider.endpoints)
         self._discovery = discovery
         self._shared = Shared(recorder, provider, ask=None if discovery is None else discovery.ask)
-        self._libraries = LIBRARIES
+        self._libraries = Libraries()
         self._current = current
         self._sdk: ModuleType | None = None
         self.coverage = Coverage()
@@ -89,7 +90,8 @@ class Seam:
     def patch(self, sdk: ModuleType, ledger: Ledger) -> None:
         """Patches an SDK that has been imported; what it lacks goes to `coverage`."""
         self._sdk = sdk
-        self._libraries += tuple(os.path.join(folder, "") for folder in getattr(sdk, "__path__", ()))
+        libraries = self._libraries.folders
+        libraries += tuple(os.path.join(folder, "") for folder in getattr(sdk, "__path__", ()))
         for module, owner, name, wrapper in self._places(sdk.__name__):
             where = f"{sdk.__name__}.{module}"
             cls = getattr(sys.modules.get(where), owner, None)
@@ -98,9 +100,10 @@ class Seam:
                 continue
             self.coverage.known = True
             if name == "request":
-                self._libraries = tuple(dict.fromkeys((*self._libraries, *folders(cls))))
+                libraries = tuple(dict.fromkeys((*libraries, *folders(cls))))
+        self._libraries = Libraries(libraries)
         if self._discovery is not None:
-            self._discovery.skip(self._libraries)
+            self._discovery.skip(libraries)
 
     def patch_helpers(self, module: ModuleType, ledger: Ledger) -> None:
         """Patches the stream helpers of one of the SDK's own modules, which it imports late."""
@@ -219,7 +222,8 @@ class Seam:
         if call.request is request:
             return  # seen by the seam of the SDK that this one is built on
         call.request = request
-        call.form = form(args[0] if args else kwargs["options"])
+        if call.may_be_form:
+            call.form = form(args[0] if args else kwargs["options"])
         if not call.attempts:
             call.parent = self._neighbours.exported() or call.parent
             if call.offers:
@@ -232,7 +236,7 @@ class Seam:
         call.headers = response.headers
         if call.request is None:
             call.request = response.request
-        if response.is_error:
+        if response.status_code >= _ERRORS:
             return  # the SDK tries again or raises
         if watch_of(response) is not None:
             return  # watched by the seam of the SDK that this one is built on

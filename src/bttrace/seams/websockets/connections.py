@@ -24,7 +24,7 @@ from ...guard import guarded
 from ...model import Provider
 from ...patch import Ledger, Wrapper
 from ...record import Recorder
-from ..callers import LIBRARIES
+from ..callers import LIBRARIES, Libraries
 from .marks import marks
 from .watches import Watches
 
@@ -49,7 +49,8 @@ class Connections:
     def patch(self, module: ModuleType, ledger: Ledger) -> None:
         """Patches those classes of a module that are connections; one that it lacks is no loss."""
         sdk = sys.modules.get(self._provider.sdk)
-        self._watches.libraries = (*LIBRARIES, os.path.dirname(str(getattr(sdk, "__file__", ""))) + os.sep)
+        folder = os.path.dirname(str(getattr(sdk, "__file__", ""))) + os.sep
+        self._watches.libraries = Libraries((*LIBRARIES, folder))
         for row in self._provider.connections:
             for name in row.classes.get(module.__name__, ()):
                 cls, manager = getattr(module, name, None), getattr(module, f"{name}Manager", None)

@@ -19,7 +19,7 @@ from ...model import Json, Provider
 from ...record import Recorder
 from ...surroundings.correlated import current
 from ...surroundings.suppression import is_suppressed
-from ..callers import LIBRARIES, caller_and_wrapper
+from ..callers import Libraries, caller_and_wrapper
 from .exchange import Error
 from .marks import Marks
 from .traffic import UNSEEN, Address, Seen, Traffic
@@ -41,7 +41,7 @@ class Watches:
 
     def __init__(self, provider: Provider, recorder: Recorder, neighbours: Neighbours) -> None:
         self.marks: dict[type, Marks] = {}
-        self.libraries = LIBRARIES
+        self.libraries = Libraries()
         self._provider = provider
         self._recorder = recorder
         self._neighbours = neighbours
