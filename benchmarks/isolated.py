@@ -26,7 +26,7 @@ from bttrace.record import Recorder
 from bttrace.seams.calls import Call
 from bttrace.seams.stainless import Seam
 from bttrace.sinks.neighbours import Tracers
-from bttrace.spans.shape import Style
+from bttrace.spans.style import Style
 
 from .bodies import ANSWER, QUESTION, events
 from .chunks import chat_chunks

@@ -23,7 +23,7 @@ from bttrace.seams.calls import Call, Shared
 from bttrace.seams.executions import Executions
 from bttrace.seams.finding.discovery import Discovery
 from bttrace.sinks.neighbours import Tracers
-from bttrace.spans.shape import Style
+from bttrace.spans.style import Style
 
 from .bodies import answer
 from .chunks import chat_chunks

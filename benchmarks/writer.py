@@ -22,8 +22,8 @@ from bttrace.providers.openai.responses import RESPONSES
 from bttrace.record import Recorder
 from bttrace.screens.privacy import Privacy
 from bttrace.seams.calls import Call, Shared
-from bttrace.seams.taps import Events
-from bttrace.spans.shape import Style
+from bttrace.seams.events import Events
+from bttrace.spans.style import Style
 
 from .bodies import ANSWER, QUESTION, piece
 from .chunks import chat_texts, message_events, response_events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ class Sinks:
 
     @property
     def files(self) -> list[Path]:
-        return sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != "lock")
+        """The files there are; folders may be removed meanwhile."""
+        found = (Path(at, name) for at, _, names in os.walk(self.folder) for name in names)
+        return sorted(path for path in found if path.name != "lock" and path.is_file())
 
     def close(self) -> None:
         for sink in self._made:

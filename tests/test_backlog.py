@@ -16,7 +16,7 @@ from bttrace.executions import Execution
 from bttrace.record import Recorder
 from bttrace.seams.executions import Executions
 from bttrace.sinks.neighbours import Tracers
-from bttrace.spans.shape import Style
+from bttrace.spans.style import Style
 from bttrace.testing import capture
 from tests.gated import Gated
 from tests.loopback import replies

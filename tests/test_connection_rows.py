@@ -16,7 +16,8 @@ from bttrace.providers.openai import realtime
 from bttrace.providers.openai.realtime import CONNECTIONS, REALTIME, Conversation, RealtimeFold
 from bttrace.seams.websockets.exchange import Origin, Peer
 from bttrace.seams.websockets.exchanges import Exchanges
-from bttrace.spans.shape import Place, Style, generation
+from bttrace.spans.shape import generation
+from bttrace.spans.style import Place, Style
 from tests.dialogues import SOUND, added, audio_answer, event, said, text_answer
 from tests.sdk_models import fields, model, resolves, shapes
 

@@ -15,7 +15,8 @@ from bttrace.providers.openai.chat import CHAT, ChatFold
 from bttrace.providers.openai.response_events import ResponseFold
 from bttrace.providers.openai.responses import RESPONSES
 from bttrace.providers.text import Text
-from bttrace.spans.shape import Place, Style, generation
+from bttrace.spans.shape import generation
+from bttrace.spans.style import Place, Style
 
 Json = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]

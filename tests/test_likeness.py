@@ -15,8 +15,8 @@ from bttrace.model import Endpoint
 from bttrace.providers.anthropic.messages import MESSAGES
 from bttrace.providers.openai.chat import CHAT
 from bttrace.providers.openai.responses import RESPONSES
+from bttrace.seams.events import Events
 from bttrace.seams.likeness import learned
-from bttrace.seams.taps import Events
 
 Json = dict[str, Any]
 

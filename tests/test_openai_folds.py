@@ -19,7 +19,8 @@ from bttrace.providers.openai.images import GENERATIONS
 from bttrace.providers.openai.responses import RESPONSES
 from bttrace.spans.base64_text import decoded
 from bttrace.spans.base64_text import whole as whole_base64
-from bttrace.spans.shape import Place, Style, generation
+from bttrace.spans.shape import generation
+from bttrace.spans.style import Place, Style
 from tests.test_folds import Draw, Json, assert_folds_into_json, cut, folded, interleaved, noise, words
 
 NEW = [row for row in PROVIDER.endpoints if row not in (CHAT, RESPONSES)]

@@ -17,7 +17,7 @@ from bttrace.backlog import LIMIT
 from bttrace.clock import RandomIds, SystemClock
 from bttrace.model import Endpoint, Facts, Json
 from bttrace.record import Recorder
-from bttrace.spans.shape import Style
+from bttrace.spans.style import Style
 from bttrace.testing import CountedIds, ManualClock, capture
 from tests.doors import hooked
 from tests.gated import Gated

@@ -17,7 +17,7 @@ from .contracts import Screen, Sink
 from .environment import environment
 from .guard import guarded
 from .model import Json
-from .spans.shape import Price, Style
+from .spans.style import Price, Style
 
 if TYPE_CHECKING:
     from .screens.sampling import Sampling

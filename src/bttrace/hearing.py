@@ -11,7 +11,7 @@ from .contracts import Opening
 from .executions import Execution
 from .guard import say_at_times
 from .model import Facts
-from .spans.shape import Place
+from .spans.style import Place
 from .surroundings.correlation import Correlation, Remote
 from .surroundings.trace_keys import Said, said
 

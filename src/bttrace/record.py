@@ -32,7 +32,7 @@ from .process.worker import Worker, acting, is_ours
 from .surroundings.correlation import NOTHING, Correlation
 
 if TYPE_CHECKING:
-    from .spans.shape import Style
+    from .spans.style import Style
     from .writing import Writing
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken

@@ -17,7 +17,8 @@ from .evidence import Answer, Asked
 from .executions import Execution
 from .hearing import heard_of, linked
 from .model import Caller, Facts, Metric, Span
-from .spans.shape import Place, Style, generation
+from .spans.shape import generation
+from .spans.style import Place, Style
 from .surroundings.correlation import NOTHING, Correlation
 from .surroundings.trace_keys import UNHEARD, Said
 from .turns import RUNNING, Failure, Origin, Outcome, Run, Services, Turns, Within

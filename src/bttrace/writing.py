@@ -15,7 +15,7 @@ from .contracts import Begun, Ended, Observation, Promptness, Screen, Sink
 from .executions import Execution
 from .guard import guarded
 from .model import Span
-from .spans.shape import Style
+from .spans.style import Style
 from .surroundings.correlation import NOTHING, Correlation
 from .trees import Trees
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import field, replace
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..classes import dataclass
 from ..contracts import Opening
@@ -21,17 +21,19 @@ from ..executions import Execution
 from ..model import Attachment, Caller, Endpoint, Facts, Fold, Json, Provider, StreamEnd
 from ..providers.hosts import provider_name
 from ..record import Recorder
-from ..spans.content_types import extension
 from ..surroundings.correlation import Correlation
 from ..values import plain
 from . import http
-from .bodies import Body
 from .firsts import heard
 from .forms import held
 from .moments import Moments
 from .settled import Settled
-from .taps import Events, Tap
+from .taps import Tap
 from .taps import weight as weight_of
+
+if TYPE_CHECKING:
+    from .bodies import Body
+    from .events import Events
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream", "application/pdf")
 _ERROR_TEXT = 4000  # characters of an error's message that are kept
@@ -271,12 +273,16 @@ class Call:
     def _came(self, chunks: Sequence[Any], read: int | None) -> Iterable[tuple[int, object]] | None:
         """Gives chunks and when they came; `None` if that was not kept."""
         if self.tap is not None:
-            if self._events is None:
-                self._events = Events(self._endpoint.piece)
+            self._events = self._events or self._no_events()
             return self._events.read(chunks, read)
         if self.body is not None:
             return self.body.events(chunks)
         return chunks if self.offers else None
+
+    def _no_events(self) -> Events:
+        from .events import Events
+
+        return Events(self._endpoint.piece)
 
     def opening(self) -> Opening | None:
         """Gives what is known of the call when it begins."""
@@ -305,7 +311,7 @@ class Call:
         lists = handed if any(last is one for one in handed) else [*handed, last]
         chunks: list[Any] = [chunk for held in lists for chunk in list(held)]
         if self.tap is not None:
-            events = Events(self._endpoint.piece) if self._events is None else deepcopy(self._events)
+            events = self._no_events() if self._events is None else deepcopy(self._events)
             return [chunk for _, chunk in events.read(chunks, self.tap.read)]
         return [chunk for _, chunk in chunks] if self.offers else chunks
 
@@ -358,11 +364,15 @@ class Call:
             return self._fold.response(), None
         kind = http.content_type(self.headers)
         if content and kind == "text/event-stream":  # read whole, as openai's `audio.speech.create` does
+            from .bodies import Body
+
             fold = self._endpoint.fold()
             for _, event in Body(kind, lines=False).events([(0, content)]):
                 fold.add(event)
             if folded := fold.response():
                 return folded, None
         if content and kind.startswith(_BINARY):
+            from ..spans.content_types import extension
+
             return {}, Attachment(kind, content, f"{self._endpoint.api}.{extension(kind)}")
         return http.parsed(content)

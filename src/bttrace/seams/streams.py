@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..guard import guarded
-from .bodies import Body
 from .calls import Call
 from .taps import Tap
 
@@ -70,6 +69,8 @@ def _watched_pieces(response: Any, *, lines: bool = False) -> Watch | None:
     """Gives the watch of a response whose body the application reads by itself."""
     watch = _watched(response)
     if watch is not None:
+        from .bodies import Body
+
         watch.call.body = Body(watch.call.headers.get("content-type", ""), lines=lines)
     return watch
 

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..model import Attachment, Json, Span
-from ..spans.media import converted
 
 _SDK_SETS = ("span_id", "root_span_id", "span_parents", "span_attributes", "created", "_is_merge")
 _REFUSED = ("context", "error")  # the one by braintrust before 0.5, both by 0.0.123
@@ -130,6 +129,8 @@ class _Made:
 
 def _event(span: Span) -> dict[str, Any]:
     """Gives what an SDK's span is told of ours."""
+    from ..spans.media import converted
+
     event: Json = span.row()
     for name in _SDK_SETS:
         event.pop(name, None)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from ..contracts import Told
 from ..executions import Execution
 from ..model import Json
-from ..spans.shape import Place
+from ..spans.style import Place
 from .adoption import Adopted
 
 _PATIENCE = (

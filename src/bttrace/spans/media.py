@@ -12,8 +12,9 @@ given is never changed: what holds an attachment is a copy.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any, cast
 
 from ..model import Attachment, Json
 from ..values import text
@@ -97,24 +98,21 @@ def _suspected(value: object) -> bool:
         for name, node in _held(holder):
             kind = type(node)
             if kind is str:
-                if _may_be_base64(name, cast("str", node)):
+                if len(node) >= _LEAST and _may_be_base64(name, node):
                     return True
             elif kind is dict or kind is list or kind is tuple:
                 stack.append(node)
     return False
 
 
-def _held(holder: object) -> list[tuple[object, object]]:
+def _held(holder: Any) -> Iterable[tuple[object, Any]]:
     """Gives what an object or a list holds, each with its name; of numbers nothing."""
     if type(holder) is dict:
         return list(holder.items())
-    nodes = cast("list[object]", holder)
-    return [] if nodes and type(nodes[0]) in _NUMBERS else [("", node) for node in nodes]
+    return () if holder and type(holder[0]) in _NUMBERS else zip(repeat(""), holder)
 
 
 def _may_be_base64(name: object, found: str) -> bool:
-    if len(found) < _LEAST:
-        return False
     return (found[0] in _BEGINS and found[:5].lower() == _SIGN) or (type(name) is str and name in _FIELDS)
 
 

@@ -7,15 +7,15 @@ or of the wrong type, gives no field: missing is not zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from math import nan
 
-from ..classes import dataclass
 from ..model import Caller, Facts, Json, Metric, Span
 from ..surroundings.correlation import NOTHING, Correlation
 from ..values import at, json_object, number, objects, text
 from .media import attached
+from .style import Place, Style
 
 # Everruns' names for the same counts; fields.md keeps both.
 _ALSO: Mapping[Metric, Metric] = {
@@ -27,34 +27,6 @@ _KIND = 100  # characters of the code of an error
 _CONTENT = ("stop", "response_format", "context_management")  # parameters that hold words of the application
 _CREATION_WHOLE: tuple[Metric, ...] = ("prompt_cache_creation_tokens", "cache_creation_tokens")
 _CREATION_SPLIT = frozenset[Metric]({"prompt_cache_creation_5m_tokens", "prompt_cache_creation_1h_tokens"})
-
-Price = Callable[[Facts, Mapping[Metric, float]], "float | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a span stands: its ids. Parents are span ids; none for the root of a trace."""
-
-    row_id: str
-    span_id: str
-    root_span_id: str
-    parents: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How spans are to look.
-
-    `span_names` is `turn` or `braintrust`; `capture_content` false leaves out what was
-    said; `origin` is the version of bttrace; `environment` is where it runs, if known. `price` gives
-    what a call with these counts costs by a price table, if any sink is to be told.
-    """
-
-    span_names: str = "turn"
-    capture_content: bool = True
-    origin: str = ""
-    environment: Json | None = None
-    price: Price | None = None
 
 
 def generation(
@@ -186,9 +158,12 @@ def _cost(facts: Facts, metrics: Mapping[Metric, float], style: Style) -> float 
 def _metadata(facts: Facts, model: str | None, *, said: bool) -> Json:
     endpoint = facts.endpoint
     found: Json = {"provider": facts.provider, "model": model, "api": endpoint.api}
+    request = facts.request
     for name, paths in endpoint.parameters.items():
         for path in paths:
-            value = at(facts.request, path)
+            if path not in request and "." not in path:
+                continue  # as nearly all
+            value = at(request, path)
             if value is not None:
                 found[name] = value
                 break

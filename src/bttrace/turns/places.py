@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..classes import dataclass
-from ..spans.shape import Place
+from ..spans.style import Place
 from .events import Origin
 from .steps import Ids, Kind, Step, beneath
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from ..classes import dataclass
 from ..model import Metric
-from ..spans.shape import Place
+from ..spans.style import Place
 from .events import Origin, Run
 from .iterations import Pending, add
 from .places import Above, Places

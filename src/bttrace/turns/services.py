@@ -13,7 +13,7 @@ from ..classes import dataclass
 from ..evidence import Answer, Bounds, Compaction, Served
 from ..model import Json
 from ..spans.media import attached
-from ..spans.shape import Place
+from ..spans.style import Place
 from ..values import items
 from .steps import Ids, Step, beneath, conclude
 

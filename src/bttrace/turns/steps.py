@@ -15,7 +15,8 @@ from ..classes import dataclass
 from ..evidence import Compaction
 from ..model import Caller, Json, Metric, Span, SpanType
 from ..spans.media import attached
-from ..spans.shape import Place, Style, context, correlated, timestamp
+from ..spans.shape import context, correlated, timestamp
+from ..spans.style import Place, Style
 from ..surroundings.correlation import NOTHING, Correlation
 
 Kind = Literal["turn", "reason", "act", "tool", "task", "workflow", "compaction", "trace", "span"]

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from ..spans.shape import Place
+from ..spans.style import Place
 from ..surroundings.trace_keys import Trace, digest
 from .events import Origin
 from .places import Above, Places

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from ..classes import dataclass
 from ..evidence import Answer, Asked, weight
-from ..spans.shape import Place
+from ..spans.style import Place
 from .endings import Endings
 from .events import Origin, Outcome, Run
 from .iterations import Iteration, Pending, Turn
