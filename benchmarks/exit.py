@@ -21,7 +21,7 @@ from .results import Results
 from .timing import Gone, Reading, Readings, interleaved, walls
 
 ROUNDS, QUICK_ROUNDS = 7, 2
-SECONDS = 40
+SECONDS = 30
 DEAD_ROUNDS, QUICK_DEAD_ROUNDS = 2, 1
 _BEGIN_AT_ONCE = 2
 LIMIT = 15.0  # seconds after the answer at which a process is ended

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -141,3 +143,20 @@ def test_what_a_decoder_of_another_kind_reads_is_not_taken_for_text(
             [call] = _open_calls()
             assert call.tap is None
         assert CHAT.text(only(captured)["output"]) == "".join(WORDS)
+
+
+def test_a_call_does_not_wait_for_the_garbage_collector(provider: ProviderServer) -> None:
+    provider.reply(chat_stream(WORDS))
+    with traced() as (captured, _), CHAT.client(provider) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            stream = client.chat.completions.create(model="m", messages=[], stream=True)
+            next(stream)
+            [call] = map(weakref.ref, _open_calls())
+            list(stream)
+            del stream
+            assert len(captured.rows) == 1
+            assert call() is None
+        finally:
+            gc.enable()

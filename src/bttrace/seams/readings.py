@@ -110,7 +110,7 @@ class Readings:
         """Gives the tap of a stream's response, if its text is what its chunks are made of."""
         if not is_plain(source, stream) or not hasattr(http_response(source), "__dict__"):
             return None
-        watch.call.tap = Tap(watch.call, self._recorder.streams, self._recorder.clock.now)
+        watch.call.tap = Tap(self._recorder.streams, self._recorder.clock.now)
         return watch.call.tap
 
     def closing(self, wrapped: Any, source: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

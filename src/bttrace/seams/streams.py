@@ -172,11 +172,11 @@ def tapped(tap: Tap, watch: Watch, response: Any, chunks: Iterator[Any]) -> Iter
     """Does what `followed` does for a stream of which the text is kept, not the chunks."""
     call = watch.call
     watch.read = True
-    _opened(tap, response)
+    _opened(tap, call, response)
     try:
         for chunk in chunks:
             tap.read += 1
-            is_looking = _looked_at(tap, chunk)
+            is_looking = _looked_at(tap, call, chunk)
             yield chunk
             if not is_looking:
                 break
@@ -196,11 +196,11 @@ async def atapped(tap: Tap, watch: Watch, response: Any, chunks: AsyncIterator[A
     """Does for an asynchronous stream what `tapped` does."""
     call = watch.call
     watch.read = True
-    _opened(tap, response)
+    _opened(tap, call, response)
     try:
         async for chunk in chunks:
             tap.read += 1
-            is_looking = _looked_at(tap, chunk)
+            is_looking = _looked_at(tap, call, chunk)
             yield chunk
             if not is_looking:
                 break

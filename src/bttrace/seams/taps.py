@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _HELD = 65_536  # pieces, about, that all streams hold
 _MOST, _LEAST = 256, 16  # that one holds
+_LARGE = 16 * 1024  # bytes of a piece before which it holds no others
 _PIECE = 100  # bytes of a piece besides its text
 
 
@@ -40,30 +41,32 @@ class Tap:
     """The pieces of one stream's body on their way to the SDK; its call keeps them, each after when it came.
 
     `read` says how many chunks its reader has got, `is_open` that the SDK has asked for what is tapped.
+    It knows no call, which knows it: neither is to wait for the garbage collector.
     """
 
-    __slots__ = ("_response", "call", "is_open", "most", "now", "read")
+    __slots__ = ("_response", "is_open", "most", "now", "read")
 
-    def __init__(self, call: Call, streams: int, now: Callable[[], int]) -> None:
-        self.call = call
+    def __init__(self, streams: int, now: Callable[[], int]) -> None:
         self.now = now
         self.most = 2 * min(_MOST, max(_LEAST, _HELD // max(streams, 1)))
         self._response: Any = None  # only until the SDK has asked: the application may drop it
         self.is_open = False
         self.read = 0
 
-    def open(self, response: Any) -> None:
+    def open(self, call: Call, response: Any) -> None:
         """Stands in for what the SDK asks the response for next."""
         self._response = response
         for name, tapped in _WAYS.items():
             own: Any = getattr(response, name, None)
             if own is not None:
-                vars(response)[name] = self._standing_in(own, tapped)
+                vars(response)[name] = self._standing_in(call, own, tapped)
 
-    def _standing_in(self, own: Callable[..., Any], tapped: Callable[[Tap, Any], Any]) -> Callable[..., Any]:
+    def _standing_in(
+        self, call: Call, own: Callable[..., Any], tapped: Callable[[Tap, Call, Any], Any]
+    ) -> Callable[..., Any]:
         def iter_bytes(*args: Any, **kwargs: Any) -> Any:
             pieces = own(*args, **kwargs)
-            return pieces if _opened(self) is None else tapped(self, pieces)
+            return pieces if _opened(self) is None else tapped(self, call, pieces)
 
         return iter_bytes
 
@@ -78,13 +81,8 @@ class Tap:
         for name in _WAYS:
             vars(response).pop(name, None)
 
-    def hand_over(self) -> None:
-        """Gives the pieces held so far to the writer; its reader has got all that they complete."""
-        self.call.hand_over()
-
-    def see(self, chunk: object) -> bool:
+    def see(self, call: Call, chunk: object) -> bool:
         """Looks at a chunk that its reader gets; tells whether the next is to be looked at too."""
-        call = self.call
         if self.is_open:
             if call.seeks:
                 call.seek(chunk)
@@ -96,16 +94,22 @@ class Tap:
         return True
 
 
+def _hand_over(call: Call) -> None:
+    """Gives the pieces held so far to the writer; the reader has got all that they complete."""
+    if call.chunks:
+        call.hand_over()
+
+
 _opened = guarded(Tap.opened)
-_handed_over = guarded(Tap.hand_over)
+_handed_over = guarded(_hand_over)
 
 
-def _tapped(tap: Tap, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    call, most, now = tap.call, tap.most, tap.now
+def _tapped(tap: Tap, call: Call, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    most, now = tap.most, tap.now
     held = call.chunks
     for piece in pieces:
-        if len(held) >= most:
-            _handed_over(tap)
+        if len(held) >= most or len(piece) >= _LARGE:
+            _handed_over(call)
             held = call.chunks
         held.append(now())
         held.append(piece)
@@ -115,10 +119,12 @@ def _tapped(tap: Tap, pieces: Iterator[bytes]) -> Iterator[bytes]:
 class _Tapped:
     """Passes pieces on. No asynchronous generator: one that is dropped has the loop make a task for it."""
 
-    __slots__ = ("_pieces", "_tap")
+    __slots__ = ("_call", "_most", "_now", "_pieces")
 
-    def __init__(self, tap: Tap, pieces: AsyncIterator[bytes]) -> None:
-        self._tap = tap
+    def __init__(self, tap: Tap, call: Call, pieces: AsyncIterator[bytes]) -> None:
+        self._call = call
+        self._most = tap.most
+        self._now = tap.now
         self._pieces = pieces
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -126,11 +132,11 @@ class _Tapped:
 
     async def __anext__(self) -> bytes:
         piece = await self._pieces.__anext__()
-        tap = self._tap
-        if len(tap.call.chunks) >= tap.most:
-            _handed_over(tap)
-        held = tap.call.chunks
-        held.append(tap.now())
+        call = self._call
+        if len(call.chunks) >= self._most or len(piece) >= _LARGE:
+            _handed_over(call)
+        held = call.chunks
+        held.append(self._now())
         held.append(piece)
         return piece
 
@@ -138,7 +144,7 @@ class _Tapped:
         return getattr(self._pieces, name)
 
 
-_WAYS: Mapping[str, Callable[[Tap, Any], Any]] = {"iter_bytes": _tapped, "aiter_bytes": _Tapped}
+_WAYS: Mapping[str, Callable[[Tap, Call, Any], Any]] = {"iter_bytes": _tapped, "aiter_bytes": _Tapped}
 
 
 def weight(held: Sequence[Any]) -> int:
