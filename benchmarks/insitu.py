@@ -14,7 +14,7 @@ from .results import Results
 from .timing import Reading, Variant, cpus, interleaved, walls
 
 ROUNDS, QUICK_ROUNDS = 20, 3
-SECONDS = 25  # that one kind of work may take, before no more than three rounds are made
+SECONDS = 15  # that one kind of work may take, before no more than three rounds are made
 CONCURRENT = 200
 CONCURRENT_MOST = 1 / 0.97  # of the time that nothing takes: 97 % of its throughput
 

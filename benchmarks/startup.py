@@ -23,8 +23,8 @@ from .timing import Gone, Reading, Readings, Variant, cpus, interleaved, walls
 
 LIMIT = 120  # seconds that one process may take
 QUICK_ROUNDS = 3
-CLOSE_SECONDS = 20
-FAR_ROUNDS, FAR_SECONDS = 5, 15  # of those that take far longer, beside nothing
+CLOSE_SECONDS = 12
+FAR_ROUNDS, FAR_SECONDS = 3, 10  # of those that take far longer, beside nothing
 _CLOSE = (NOTHING, FLOOR, OURS)
 
 

@@ -15,7 +15,7 @@ from .results import FLOOR, NOTHING, OURS, Figure, Results, Target
 from .timing import Reading, cpus, interleaved, number, walls
 
 ROUNDS, QUICK_ROUNDS = 40, 4
-SECONDS = 16  # that one kind of work may take, before no more than three rounds are made
+SECONDS = 12  # that one kind of work may take, before no more than three rounds are made
 
 # Figure; line for the application, which ends with how many calls it makes; microseconds that bttrace may
 # add; whether a tenth of the best peer's is asked. Some do nothing with a chunk before the stream ends.

@@ -172,7 +172,7 @@ def tapped(tap: Tap, watch: Watch, response: Any, chunks: Iterator[Any]) -> Iter
     """Does what `followed` does for a stream of which the text is kept, not the chunks."""
     call = watch.call
     watch.read = True
-    _opened(tap, call, response)
+    _opened(tap, call, response, "iter_bytes")
     try:
         for chunk in chunks:
             tap.read += 1
@@ -196,7 +196,7 @@ async def atapped(tap: Tap, watch: Watch, response: Any, chunks: AsyncIterator[A
     """Does for an asynchronous stream what `tapped` does."""
     call = watch.call
     watch.read = True
-    _opened(tap, call, response)
+    _opened(tap, call, response, "aiter_bytes")
     try:
         async for chunk in chunks:
             tap.read += 1

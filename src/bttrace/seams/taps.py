@@ -44,22 +44,22 @@ class Tap:
     It knows no call, which knows it: neither is to wait for the garbage collector.
     """
 
-    __slots__ = ("_response", "is_open", "most", "now", "read")
+    __slots__ = ("_name", "_response", "is_open", "most", "now", "read")
 
     def __init__(self, streams: int, now: Callable[[], int]) -> None:
         self.now = now
         self.most = 2 * min(_MOST, max(_LEAST, _HELD // max(streams, 1)))
         self._response: Any = None  # only until the SDK has asked: the application may drop it
+        self._name = ""
         self.is_open = False
         self.read = 0
 
-    def open(self, call: Call, response: Any) -> None:
-        """Stands in for what the SDK asks the response for next."""
-        self._response = response
-        for name, tapped in _WAYS.items():
-            own: Any = getattr(response, name, None)
-            if own is not None:
-                vars(response)[name] = self._standing_in(call, own, tapped)
+    def open(self, call: Call, response: Any, name: str) -> None:
+        """Stands in for what the SDK asks the response for next, a method of this name."""
+        own: Any = getattr(response, name, None)
+        if own is not None:
+            self._response, self._name = response, name
+            vars(response)[name] = self._standing_in(call, own, _WAYS[name])
 
     def _standing_in(
         self, call: Call, own: Callable[..., Any], tapped: Callable[[Tap, Call, Any], Any]
@@ -78,8 +78,8 @@ class Tap:
 
     def _leave(self) -> None:
         response, self._response = self._response, None
-        for name in _WAYS:
-            vars(response).pop(name, None)
+        if response is not None:
+            vars(response).pop(self._name, None)
 
     def see(self, call: Call, chunk: object) -> bool:
         """Looks at a chunk that its reader gets; tells whether the next is to be looked at too."""
