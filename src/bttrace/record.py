@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .writing import Writing
 
 LINGER = 0.05  # seconds that the writer waits for more after it was woken
-NAPS = (0.05, 0.1, 0.2, *(0.4,) * 6)  # seconds after which the writer looks for more before it sleeps
+NAPS = (0.1, 0.2, *(0.4,) * 6)  # seconds after which the writer looks for more before it sleeps
 GIVES_WAY = 0.0005  # seconds after which the writer gives way; a handful of calls take it as long
 _SELDOM = 64  # items for which it gives way once more seldom
 WRITTEN_EVERY = 0.05  # seconds after which what ended goes to the sinks, however much still waits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # host, or its end -> provider
 _HOSTS = {
@@ -42,10 +43,12 @@ _CLIENTS = {
 _MODEL = re.compile(r"/models?/(.+?)(?:/invoke(?:-with-response-stream)?|:(?:rawPredict|streamRawPredict))")
 # port that a local server listens on unless it is told otherwise, and that no other is known by -> provider
 _LOCAL_PORTS = {1234: "lmstudio", 11434: "ollama"}
+_KNOWN = 256  # clients' addresses of which the answer is remembered, the latest
 _LOCAL_NAMES = frozenset({"localhost", "::1", "0.0.0.0", "host.docker.internal"})  # noqa: S104 - a name to know
 _LOCAL_STARTS = ("127.", "10.", "192.168.", *(f"172.{part}." for part in range(16, 32)))
 
 
+@lru_cache(_KNOWN)
 def provider_name(client: str, host: str, sdk_provider: str, port: int | None = None) -> str:
     """Gives the provider behind a client, by the client's class name, else by where it calls.
 
@@ -63,6 +66,7 @@ def provider_name(client: str, host: str, sdk_provider: str, port: int | None = 
     return (_LOCAL_PORTS.get(port) if port and _is_local(host) else None) or sdk_provider
 
 
+@lru_cache(_KNOWN)
 def model_named(path: str) -> str | None:
     """Gives the model that the path of a request names, unquoted as the path is."""
     found = _MODEL.search(path)

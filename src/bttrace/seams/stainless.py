@@ -44,8 +44,6 @@ from .streams import (
     watched,
 )
 
-# Where requests have the tools that they offer: of the application, and of servers that the provider asks.
-_OFFERS = ("tools", "functions", "mcp_servers")
 _ERRORS = 400  # and above: statuses of answers that are errors
 _PARSED = 64 * 1024  # bytes of a raw answer that are parsed on the application's thread
 
@@ -211,8 +209,11 @@ class Seam:
         call.within = around(call.parent)
         call.correlation = current()
         if endpoint.conversation is not None:
+            # Where requests have the tools that they offer: the application's own, and those of MCP servers.
             body = getattr(options, "json_data", None)
-            call.offers = type(body) is dict and any(body.get(name) for name in _OFFERS)
+            call.offers = type(body) is dict and bool(
+                body.get("tools") or body.get("functions") or body.get("mcp_servers")
+            )
             if call.offers and self._discovery is not None:
                 call.seeks = True
                 self._discovery.go_on()
