@@ -20,7 +20,7 @@ CONCURRENT_MOST = 1 / 0.97  # of the time that nothing takes: 97 % of its throug
 
 # figure, line for the application, which ends with how many calls it makes
 WORK = (
-    ("call", "call 100"),
+    ("call", "call 50"),
     ("stream of 200 chunks", "stream 200 10"),
     ("stream of 2,000 chunks", "stream 2000 2"),
     (f"{CONCURRENT} concurrent streams of 50 chunks, async", f"astream 50 {CONCURRENT}"),
