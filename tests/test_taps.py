@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 
+from bttrace.seams.taps import Tap
 from tests.apis import CHAT, MESSAGES, RESPONSES, SAID, Api, only, traced
 from tests.loopback.provider import ProviderServer
 from tests.loopback.replies import Reply, chat_stream
@@ -154,9 +155,12 @@ def test_a_call_does_not_wait_for_the_garbage_collector(provider: ProviderServer
             stream = client.chat.completions.create(model="m", messages=[], stream=True)
             next(stream)
             [call] = map(weakref.ref, _open_calls())
+            response = weakref.ref(stream.response)
             list(stream)
             del stream
             assert len(captured.rows) == 1
-            assert call() is None
+            assert response() is not None or call() is None, "it lives no longer than its response"
+            held = gc.get_referrers(call()) if call() else []
+            assert not any(isinstance(one, Tap) for one in held)
         finally:
             gc.enable()
