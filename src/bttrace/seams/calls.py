@@ -76,7 +76,6 @@ class Call:
         "_events",
         "_fold",
         "_handed",
-        "_heard",
         "_is_timed",
         "_moments",
         "_placed",
@@ -113,7 +112,6 @@ class Call:
         self._endpoint = endpoint
         self._placed = placed
         self._fold: Fold | None = None
-        self._heard = False  # the first token and the first text of a raw body
         self._moments: Moments | None = None
         self.client = type(client).__name__
         self.parent: Any = None
@@ -159,9 +157,12 @@ class Call:
         Gives the chunk as it may be kept: a copy, where the application may add to what came with it.
         Many put the rest of a tool call's arguments into the very object that its first delta brought.
         """
-        if not self._is_timed:
-            self._is_timed = self.first(chunk, at)
+        self._time(chunk, at)
         return plain(chunk) if self.seek(chunk) else chunk
+
+    def _time(self, chunk: object, at: int) -> None:
+        """Looks for the first token and the first text until both are known."""
+        self._is_timed = self._is_timed or self.first(chunk, at)
 
     def seek(self, answer: object) -> bool:
         """Has the tools watched that an answer asks for; tells whether it asks for any."""
@@ -226,7 +227,7 @@ class Call:
         if self.offers:
             self.chunks.append((at, self.see(chunk, at)))
         else:
-            self._is_timed = self._is_timed or self.first(chunk, at)
+            self._time(chunk, at)
             self.chunks.append(chunk)
         if len(self.chunks) >= self.batch():
             self.hand_over()
@@ -266,7 +267,7 @@ class Call:
         if self._moments is None:
             self._moments = Moments(self._endpoint)
         for at, chunk in came:
-            self._heard = self._heard or self.first(chunk, at)
+            self._time(chunk, at)
             self._moments.hear(chunk, at)
             yield chunk
 
