@@ -17,6 +17,7 @@ from bttrace.providers.openai.chat import CHAT
 from bttrace.providers.openai.responses import RESPONSES
 from bttrace.seams.events import Events
 from bttrace.seams.likeness import learned
+from tests.test_folds import folded
 
 Json = dict[str, Any]
 
@@ -121,19 +122,12 @@ def body(events: list[Json], ends: str, padding: list[int], *, is_ascii: bool) -
 
 
 def cut(sent: bytes, places: list[int]) -> list[object]:
-    """What a call holds of a body that came in pieces: cut there, or else every 50 bytes."""
+    """What a call holds of a body that came in pieces, cut at these places."""
     edges = sorted({0, len(sent), *(place % (len(sent) + 1) for place in places)})
     held: list[object] = []
     for start, end in pairwise(edges):
         held += (start, sent[start:end])
     return held
-
-
-def folded(endpoint: Endpoint, events: list[Any]) -> Json:
-    fold = endpoint.fold()
-    for event in events:
-        fold.add(event)
-    return fold.response()
 
 
 @each_api
