@@ -37,6 +37,7 @@ _MESSAGE = {"role": "assistant", "content": "Mild and mostly dry, with some wind
 ASKED = (b"What is the weather in Lisbon",)
 ANSWERED = (b"Mild and mostly dry", b"w001 w002 w003")
 
+EACH = 64  # events that a connection hands on at once
 QUESTION = json.dumps({"model": "gpt-4o-mini", "messages": _TALK, "tools": _TOOLS}).encode()
 
 
@@ -84,7 +85,7 @@ def chat_deltas(count: int) -> Iterator[dict[str, object]]:
         yield {**_HEAD, "object": "chat.completion.chunk", "choices": [choice]}
 
 
-def events(count: int, *, each: int) -> list[bytes]:
+def events(count: int, *, each: int = EACH) -> list[bytes]:
     """Gives the body of a streamed answer as a connection hands it on, `each` events in a piece."""
     told = [b"data: " + json.dumps(delta).encode() + b"\n\n" for delta in chat_deltas(count)]
     return [b"".join(told[start : start + each]) for start in range(0, count, each)]

@@ -26,13 +26,12 @@ if not __package__:  # run by its path, so that nothing but this script says whe
 import openai
 from openai import _base_client
 
-from benchmarks.bodies import ANSWER, chat_deltas, functions, messages
+from benchmarks.bodies import ANSWER, events, functions, messages
 from benchmarks.tables import tables
 
 # openai 3 has the one, 2 the other.
 _httpx: Any = getattr(_base_client, "httpx2", None) or vars(_base_client)["httpx"]
-_EVENTS = [b"data: " + json.dumps(delta).encode() + b"\n\n" for delta in chat_deltas(20)]
-_STREAM = b"".join([*_EVENTS, b"data: [DONE]\n\n"])
+_STREAM = b"".join([*events(20), b"data: [DONE]\n\n"])
 FLUSH = 30.0  # seconds
 
 

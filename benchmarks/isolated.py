@@ -28,7 +28,7 @@ from bttrace.seams.stainless import Seam
 from bttrace.sinks.neighbours import Tracers
 from bttrace.spans.style import Style
 
-from .bodies import ANSWER, QUESTION, events
+from .bodies import ANSWER, EACH, QUESTION, events
 from .chunks import chat_chunks
 from .floor.least import patch as floored
 from .sinks import NullSink
@@ -48,7 +48,6 @@ from .timing import (
 ROUNDS, QUICK_ROUNDS = 60, 15
 CALLS = 200  # in one reading
 CHUNKS = 2000
-EACH = 64  # in a piece of a stream's body
 VARIANTS = ("bare", "floor", "traced")
 
 Work = Callable[[], Reading]

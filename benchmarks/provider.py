@@ -11,7 +11,6 @@ many chunks a stream has, `bench-200`, and how many milliseconds an answer takes
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 from functools import lru_cache
@@ -20,7 +19,7 @@ from pathlib import Path
 if not __package__:  # run by its path, in a process that has no reason to know this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from benchmarks.bodies import ANSWER, chat_deltas
+from benchmarks.bodies import ANSWER, events
 from benchmarks.connection import Answer, Request, listen, port, response
 
 _MODEL = re.compile(rb'"model": ?"bench-(\d+)(?:-after-(\d+))?"')
@@ -41,8 +40,9 @@ def answer(request: Request) -> Answer:
 def streamed(chunks: int) -> bytes:
     """Gives a response with a stream of so many chunks, each in a part of its own."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench"
-    events = [b"data: " + json.dumps(delta).encode() + b"\n\n" for delta in chat_deltas(chunks)]
-    parts = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in [*events, b"data: [DONE]\n\n"])
+    parts = b"".join(
+        b"%x\r\n%b\r\n" % (len(event), event) for event in [*events(chunks, each=1), b"data: [DONE]\n\n"]
+    )
     return head + b"\r\ntransfer-encoding: chunked\r\n\r\n" + parts + b"0\r\n\r\n"
 
 

@@ -34,11 +34,10 @@ from openai.resources.chat.completions import completions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from benchmarks.application import WARM, answers, started
-from benchmarks.bodies import answer, chat_deltas, events, messages
+from benchmarks.bodies import EACH, answer, chat_deltas, events, messages
 from benchmarks.peers.table import PEERS
 from benchmarks.timing import Reading, Stopwatch
 
-EACH = 64  # events in a piece of a stream's body
 _QUESTION = json.dumps({"model": "bench", "messages": messages()}).encode()
 _httpx: Any = vars(_base_client)["httpx2"]
 _HEADERS = {"content-type": "application/json", "x-request-id": "req_bench"}
@@ -90,7 +89,7 @@ class Stub:
                 self._events = tuple(
                     Event(ChatCompletionChunk.model_validate(delta)) for delta in chat_deltas(chunks)
                 )
-                self._pieces = events(chunks, each=EACH)
+                self._pieces = events(chunks)
             parts: Any = ({"headers": _EVENTS, "stream": Pieces(self._pieces)} for _ in requests)
         else:
             self._answers.extend(copy.copy(self._answer) for _ in requests)
